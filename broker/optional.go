@@ -1,0 +1,63 @@
+package broker
+
+import "context"
+
+// The interfaces below are optional: who needs one asks for it by type assertion.
+
+// Resizer is a Source whose window can change while it is open, without giving anything back.
+type Resizer interface {
+	Resize(ctx context.Context, window int) error
+}
+
+// Blocker is a Sink whose broker can ask it to wait (RabbitMQ's connection.blocked).
+type Blocker interface {
+	// Blocked returns the broker's reason, empty if it is not blocked, and a channel that is closed at the next
+	// change.
+	Blocked() (reason string, changed <-chan struct{})
+}
+
+// Router is a Sink with several destinations to choose from.
+type Router interface {
+	// Route says which destination is preferred now and why others were passed over, for status and spans.
+	Route() string
+}
+
+// Identity is what a broker is called on a message's hop list.
+type Identity struct {
+	// Cluster is the cluster-name, VHost the virtual host ("/" where there is none). Both count: two vhosts of one
+	// cluster are two places.
+	Cluster, VHost string
+	// URI has neither credentials nor query.
+	URI string
+}
+
+// Identifier is a Broker that knows its Identity. It may have to connect to learn it.
+type Identifier interface {
+	Identity(ctx context.Context) (Identity, error)
+}
+
+// Role is what an Address is meant for.
+type Role int
+
+const (
+	// AsSource: to be received from.
+	AsSource Role = iota
+	// AsDestination: to be sent to.
+	AsDestination
+)
+
+// Checker is a Broker that can say beforehand whether a session would open, without consuming or changing anything.
+type Checker interface {
+	// Check returns ErrDenied, ErrNotFound or ErrUnsupported, wrapped in what the operator must mend. predeclared as
+	// in the options: without it a missing queue is no mistake.
+	Check(ctx context.Context, at Address, as Role, predeclared bool) error
+	// DeadLetters tells whether what is rejected at a queue is kept somewhere (it has a dead-letter exchange).
+	DeadLetters(ctx context.Context, at Address) (bool, error)
+}
+
+// Locker is a Broker on which one of several gateways can own a name at a time.
+type Locker interface {
+	// Lock waits until this gateway owns name, or ctx ends. The context it returns ends when ownership is lost;
+	// release gives it up.
+	Lock(ctx context.Context, name string) (held context.Context, release func(), err error)
+}
