@@ -1,0 +1,225 @@
+package brokertest
+
+import (
+	"bytes"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/broker"
+)
+
+// Behaviours of what a message carries.
+const (
+	Properties = "properties are equal after a round trip"
+	Headers    = "headers are equal in value and type after a round trip"
+	EmptyBody  = "an empty body arrives empty"
+	LargeBody  = "a body of 8 MiB arrives whole"
+	OtherBytes = "a body of any bytes arrives byte for byte"
+	NoEnvelope = "a message without properties and headers gets none"
+)
+
+var fidelity = []behaviour{
+	{name: Properties, run: func(t *test) {
+		m := &broker.Message{Properties: allProperties(), Body: []byte("body")}
+		m.Properties.UserID = t.UserID
+		t.roundTrip(m)
+	}},
+
+	{name: Headers, run: func(t *test) {
+		m := &broker.Message{Headers: EveryType(), Body: []byte("body")}
+		t.roundTrip(m)
+		for name, value := range m.Headers { // one by one, so that a failure names the culprit
+			t.roundTrip(&broker.Message{Headers: broker.Table{name: value}, Body: []byte(name)})
+		}
+	}},
+
+	{name: EmptyBody, run: func(t *test) {
+		t.roundTrip(&broker.Message{Properties: broker.Properties{MessageID: "1"}})
+	}},
+
+	{name: LargeBody, run: func(t *test) {
+		t.roundTrip(&broker.Message{Body: bytes.Repeat([]byte("0123456789abcdef"), 8<<20/16)})
+	}},
+
+	{name: OtherBytes, run: func(t *test) {
+		body := make([]byte, 256)
+		for i := range body {
+			body[i] = byte(i)
+		}
+		t.roundTrip(&broker.Message{Body: body})
+	}},
+
+	{name: NoEnvelope, run: func(t *test) {
+		t.roundTrip(&broker.Message{Body: []byte("body")})
+	}},
+}
+
+// roundTrip sends m and compares it with what comes back by the driver, and without it where the harness can look.
+func (t *test) roundTrip(m *broker.Message) {
+	t.Helper()
+	q := t.Queue(QueueOptions{})
+	k := t.sink(q.Sink)
+	t.confirmed(t.send(k, m))
+	s := t.source(q.Source, 1)
+	got := t.receive(s, 1)[0]
+	if d := Diff(m, got); d != "" {
+		t.Errorf("by the driver (-sent +received):\n%s", d)
+	}
+	t.ack(s, got)
+	t.shut(s)
+	if t.Take != nil {
+		t.confirmed(t.send(k, m))
+		if d := Diff(m, t.Take(q, 1)[0]); d != "" {
+			t.Errorf("sent by the driver, looked at without it (-sent +stored):\n%s", d)
+		}
+	}
+	if t.Publish != nil {
+		t.Publish(q, m)
+		s := t.source(q.Source, 1)
+		got := t.receive(s, 1)[0]
+		if d := Diff(m, got); d != "" {
+			t.Errorf("stored without the driver, received by it (-stored +received):\n%s", d)
+		}
+		t.ack(s, got)
+		t.shut(s)
+	}
+	if err := k.Close(); err != nil {
+		t.Errorf("close the sink: %v", err)
+	}
+}
+
+// Transport carries messages from one broker to another and back, as two links would, and compares them with what was
+// sent.
+func Transport(t *testing.T, from, to Harness) {
+	t.Helper()
+	a, b := from.start(t), to.start(t)
+	start, middle, end := a.Queue(QueueOptions{}), b.Queue(QueueOptions{}), a.Queue(QueueOptions{})
+
+	sent := []*broker.Message{Rich(), {Body: []byte("bare")}, {}, {Properties: allProperties()}}
+	for _, name := range slices.Sorted(maps.Keys(EveryType())) {
+		sent = append(sent, &broker.Message{Headers: broker.Table{name: EveryType()[name]}, Body: []byte(name)})
+	}
+	for _, m := range sent {
+		m.Properties.UserID = ""
+	}
+	a.publish(start, sent...)
+
+	carry := func(a, b *test, source, sink broker.Address) {
+		t.Helper()
+		s, k := a.source(source, len(sent)), b.sink(sink)
+		ms := a.receive(s, len(sent))
+		b.confirmed(b.send(k, ms...))
+		a.ack(s, ms[len(ms)-1])
+		a.shut(s)
+	}
+	carry(a, b, start.Source, middle.Sink)
+	carry(b, a, middle.Source, end.Sink)
+	for i, got := range a.take(end, len(sent)) {
+		if d := Diff(sent[i], got); d != "" {
+			t.Errorf("message %d there and back (-sent +received):\n%s", i+1, d)
+		}
+	}
+}
+
+// Rich is a message with everything that a message can carry.
+func Rich() *broker.Message {
+	return &broker.Message{Properties: allProperties(), Headers: EveryType(), Body: []byte("\x00rich\xff")}
+}
+
+func allProperties() broker.Properties {
+	return broker.Properties{
+		ContentType:     "application/json; charset=utf-8",
+		ContentEncoding: "gzip",
+		DeliveryMode:    2,
+		Priority:        7,
+		CorrelationID:   "correlation é",
+		ReplyTo:         "amq.rabbitmq.reply-to.x",
+		Expiration:      "3600000",
+		MessageID:       "id 1: with blanks, \"quotes\" and\ttabs",
+		Timestamp:       time.Unix(1_700_000_000, 0),
+		Type:            "order.created",
+		AppID:           "shop",
+	}
+}
+
+// EveryType is a table with a value of every type that a header can have, and with the values that are easily mistaken
+// for others.
+func EveryType() broker.Table {
+	return broker.Table{
+		"nil":            nil,
+		"true":           true,
+		"false":          false,
+		"int8":           int8(math.MinInt8),
+		"int16":          int16(math.MinInt16),
+		"int32":          int32(math.MinInt32),
+		"int64":          int64(math.MinInt64),
+		"int64-max":      int64(math.MaxInt64),
+		"int64-small":    int64(1),
+		"int32-small":    int32(1),
+		"uint8":          uint8(math.MaxUint8),
+		"uint16":         uint16(math.MaxUint16),
+		"uint32":         uint32(math.MaxUint32),
+		"float32":        float32(0.1),
+		"float64":        0.1,
+		"float64-whole":  float64(3),
+		"float64-max":    math.MaxFloat64,
+		"float64-tiny":   math.SmallestNonzeroFloat64,
+		"float64-inf":    math.Inf(-1),
+		"float64-nan":    math.NaN(),
+		"decimal":        broker.Decimal{Scale: 2, Value: -12345},
+		"decimal-zero":   broker.Decimal{},
+		"string":         "Grüße, 世界 \x00\r\n",
+		"string-empty":   "",
+		"string-number":  "1",
+		"string-bytes":   "not utf-8: \xff\xfe",
+		"string-long":    strings.Repeat("long", 1000),
+		"bytes":          []byte("bytes"),
+		"bytes-empty":    []byte{},
+		"bytes-any":      []byte{0, 0xff, 0xfe, '\r', '\n'},
+		"time":           time.Unix(1_700_000_000, 0),
+		"time-epoch":     time.Unix(0, 0),
+		"time-far":       time.Unix(1<<34, 0),
+		"array":          broker.Array{int32(1), "two", []byte("three"), nil, broker.Array{}, broker.Table{"four": int16(4)}},
+		"array-empty":    broker.Array{},
+		"table":          broker.Table{"inner": broker.Table{"innermost": broker.Array{broker.Table{"n": int64(1)}}}, "t": time.Unix(1, 0)},
+		"table-empty":    broker.Table{},
+		"Case-Kept":      "upper",
+		"case-kept":      "lower",
+		"name: blank, é": "any name",
+	}
+}
+
+// clone copies a message with everything that Send could change by mistake.
+func clone(m *broker.Message) *broker.Message {
+	c := *m
+	c.Body = bytes.Clone(m.Body)
+	if m.Headers != nil {
+		c.Headers = cloneValue(m.Headers).(broker.Table)
+	}
+	return &c
+}
+
+func cloneValue(v any) any {
+	switch v := v.(type) {
+	case broker.Table:
+		c := make(broker.Table, len(v))
+		for k, e := range v {
+			c[k] = cloneValue(e)
+		}
+		return c
+	case broker.Array:
+		c := make(broker.Array, len(v))
+		for i, e := range v {
+			c[i] = cloneValue(e)
+		}
+		return c
+	case []byte:
+		return bytes.Clone(v)
+	default:
+		return v
+	}
+}

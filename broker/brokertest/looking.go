@@ -1,0 +1,3 @@
+package brokertest
+
+var looking = []behaviour{}
