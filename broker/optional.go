@@ -1,12 +1,21 @@
 package broker
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // The interfaces below are optional: who needs one asks for it by type assertion.
 
 // Resizer is a Source whose window can change while it is open, without giving anything back.
 type Resizer interface {
 	Resize(ctx context.Context, window int) error
+}
+
+// RoundTripper is a Source that has measured how long its broker takes to answer.
+type RoundTripper interface {
+	// RoundTrip is 0 if it is not known.
+	RoundTrip() time.Duration
 }
 
 // Blocker is a Sink whose broker can ask it to wait (RabbitMQ's connection.blocked).

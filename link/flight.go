@@ -1,0 +1,97 @@
+package link
+
+import (
+	"sync"
+	"time"
+
+	"weir/broker"
+)
+
+// entry is one message that was received and is not settled yet.
+type entry struct {
+	m        *broker.Message
+	seq      uint64 // in order of receipt
+	confirm  broker.Confirm
+	sent     time.Time
+	attempts int   // refusals so far
+	err      error // the last refusal
+}
+
+// flight holds what has been sent and not settled, in order of sending: a queue between the two halves of the pump.
+// Its length is bounded by the source's window.
+type flight struct {
+	mu      sync.Mutex
+	entries []entry // a ring: entries[head:head+n]
+	head, n int
+	peak    int           // largest n since it was last taken
+	pushed  chan struct{} // cap 1: something was pushed
+	emptied chan struct{} // cap 1: the last one was taken
+}
+
+func newFlight() *flight {
+	return &flight{pushed: make(chan struct{}, 1), emptied: make(chan struct{}, 1)}
+}
+
+func (f *flight) push(e entry) {
+	f.mu.Lock()
+	if f.n == len(f.entries) {
+		grown := make([]entry, max(64, 2*f.n))
+		for i := range f.n {
+			grown[i] = f.entries[(f.head+i)%len(f.entries)]
+		}
+		f.entries, f.head = grown, 0
+	}
+	f.entries[(f.head+f.n)%len(f.entries)] = e
+	f.n++
+	f.peak = max(f.peak, f.n)
+	first := f.n == 1
+	f.mu.Unlock()
+	if first {
+		signal(f.pushed)
+	}
+}
+
+// front is the oldest entry.
+func (f *flight) front() (entry, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n == 0 {
+		return entry{}, false
+	}
+	return f.entries[f.head], true
+}
+
+func (f *flight) pop() {
+	f.mu.Lock()
+	f.entries[f.head] = entry{}
+	f.head = (f.head + 1) % len(f.entries)
+	f.n--
+	last := f.n == 0
+	f.mu.Unlock()
+	if last {
+		signal(f.emptied)
+	}
+}
+
+func (f *flight) len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.n
+}
+
+// takePeak returns the largest length since the last call.
+func (f *flight) takePeak() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.peak
+	f.peak = f.n
+	return p
+}
+
+// signal wakes the one who waits on c, if it is not awake already.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

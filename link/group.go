@@ -1,0 +1,117 @@
+package link
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+)
+
+// Group runs links. Apply is both the first start and every reload: it touches only what changed.
+type Group struct {
+	ctx     context.Context // the life of its links
+	log     *slog.Logger
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	members map[string]*member
+}
+
+type member struct {
+	link    *Link
+	version string
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+// Changes says what Apply did, by name, sorted.
+type Changes struct {
+	Started, Restarted, Stopped, Kept []string
+}
+
+// NewGroup makes an empty group whose links run until ctx ends. Call Wait before leaving.
+func NewGroup(ctx context.Context, log *slog.Logger) *Group {
+	return &Group{ctx: ctx, log: log, members: map[string]*member{}}
+}
+
+// Apply makes the group run exactly specs. A link whose Version is the same goes on undisturbed; one that changed is
+// drained, then started anew, and stays paused if an operator had paused it. Apply does not wait for that.
+func (g *Group) Apply(specs []Spec) Changes {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var c Changes
+	wanted := map[string]bool{}
+	for _, spec := range specs {
+		wanted[spec.Name] = true
+		old := g.members[spec.Name]
+		switch {
+		case old == nil:
+			c.Started = append(c.Started, spec.Name)
+			g.start(spec, nil)
+		case old.version == spec.Version:
+			c.Kept = append(c.Kept, spec.Name)
+		default:
+			c.Restarted = append(c.Restarted, spec.Name)
+			g.start(spec, old)
+		}
+	}
+	for name, m := range g.members {
+		if !wanted[name] {
+			c.Stopped = append(c.Stopped, name)
+			m.stop()
+			delete(g.members, name)
+		}
+	}
+	for _, names := range [][]string{c.Started, c.Restarted, c.Stopped, c.Kept} {
+		slices.Sort(names)
+	}
+	return c
+}
+
+// start runs a link once the one it replaces has stopped.
+func (g *Group) start(spec Spec, old *member) {
+	ctx, stop := context.WithCancel(g.ctx)
+	m := &member{link: New(spec, g.log), version: spec.Version, stop: stop, stopped: make(chan struct{})}
+	g.members[spec.Name] = m
+	if old != nil {
+		if reason, _ := old.link.pause.now(); reason != "" {
+			m.link.Pause(reason)
+		}
+		old.stop()
+	}
+	g.running.Go(func() {
+		defer close(m.stopped)
+		defer stop()
+		if old != nil {
+			<-old.stopped
+		}
+		m.link.Run(ctx)
+	})
+}
+
+// Wait returns when every link has stopped, which they do when the group's context ends.
+func (g *Group) Wait() { g.running.Wait() }
+
+// Link finds one by name.
+func (g *Group) Link(name string) (*Link, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m, ok := g.members[name]
+	if !ok {
+		return nil, false
+	}
+	return m.link, true
+}
+
+// Statuses are snapshots of all links, by name.
+func (g *Group) Statuses() []Status {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make([]Status, 0, len(g.members))
+	for _, m := range g.members {
+		all = append(all, m.link.Status())
+	}
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}

@@ -1,0 +1,69 @@
+package link
+
+import "weir/broker"
+
+// ReceivedFrom is the header that lists the places a message has left, newest first. It is RabbitMQ's own (federation
+// plugin, rabbit_federation_exchange_link), so that weir and the plugin stop each other's loops.
+const ReceivedFrom = "x-received-from"
+
+// invalidHeaders is where RabbitMQ keeps a header of the wrong type that it had to replace (rabbit_basic).
+const invalidHeaders = "x-invalid-headers"
+
+// Hop is one crossing of a link, named after the place that was left.
+type Hop struct {
+	// Left is the place.
+	Left broker.Identity
+	// Exchange or Queue is what the plugin writes there: for an exchange link the downstream exchange, for a queue
+	// link or a shovel the queue.
+	Exchange, Queue string
+	Redelivered     bool
+}
+
+// HopCount is how many links a message has crossed.
+func HopCount(h broker.Table) int {
+	list, _ := h[ReceivedFrom].(broker.Array)
+	return len(list)
+}
+
+// Visited tells whether a message has been at a place, by cluster-name and virtual host.
+func Visited(h broker.Table, place broker.Identity) bool {
+	list, _ := h[ReceivedFrom].(broker.Array)
+	for _, item := range list {
+		hop, ok := item.(broker.Table)
+		if ok && hop["cluster-name"] == place.Cluster && hop["vhost"] == place.VHost {
+			return true
+		}
+	}
+	return false
+}
+
+// WithHop returns a copy of h with hop at the head of the list. A header of that name which is no list is moved aside,
+// as RabbitMQ does.
+func WithHop(h broker.Table, hop Hop) broker.Table {
+	entry := broker.Table{
+		"uri":          hop.Left.URI,
+		"redelivered":  hop.Redelivered,
+		"cluster-name": hop.Left.Cluster,
+		"vhost":        hop.Left.VHost,
+	}
+	if hop.Exchange != "" {
+		entry["exchange"] = hop.Exchange
+	}
+	if hop.Queue != "" {
+		entry["queue"] = hop.Queue
+	}
+	return WithFirst(h, ReceivedFrom, entry)
+}
+
+// WithFirst returns a copy of h in which entry is the first of the list under key.
+func WithFirst(h broker.Table, key string, entry broker.Table) broker.Table {
+	old, present := h[key]
+	list, isList := old.(broker.Array)
+	h = h.With(key, append(broker.Array{entry}, list...))
+	if present && !isList {
+		aside, _ := h[invalidHeaders].(broker.Table)
+		values, _ := aside[key].(broker.Array)
+		h[invalidHeaders] = aside.With(key, append(broker.Array{old}, values...))
+	}
+	return h
+}

@@ -1,0 +1,54 @@
+package link
+
+import (
+	"context"
+	"sync"
+)
+
+// pause holds a link back, by an operator's word or its own.
+type pause struct {
+	mu     sync.Mutex
+	reason string             // empty: it may run
+	lifted chan struct{}      // closed when it is resumed
+	stop   context.CancelFunc // ends what runs now
+}
+
+// set pauses, or pauses for another reason.
+func (p *pause) set(reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reason == "" {
+		p.lifted = make(chan struct{})
+	}
+	p.reason = reason
+	if p.stop != nil {
+		p.stop()
+	}
+}
+
+func (p *pause) lift() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reason != "" {
+		p.reason = ""
+		close(p.lifted)
+	}
+}
+
+func (p *pause) now() (reason string, lifted <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reason, p.lifted
+}
+
+// run returns a context that ends when the link is paused.
+func (p *pause) run(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop = cancel
+	if p.reason != "" {
+		cancel()
+	}
+	return ctx, cancel
+}

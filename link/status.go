@@ -1,0 +1,144 @@
+package link
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// State is what a link is doing. Each is told with a reason, since when, and what happens next.
+type State string
+
+// The states of a link.
+const (
+	Starting State = "starting" // opening its ends
+	Running  State = "running"  // messages move
+	Idle     State = "idle"     // open at both ends, nothing to move
+	Paused   State = "paused"   // by an operator, or by itself with a reason
+	Shut     State = "shut"     // its gate is shut: below the threshold, no demand
+	Standby  State = "standby"  // another gateway owns it
+	Holding  State = "holding"  // messages are kept: their destination is away, or has no place for them
+	Blocked  State = "blocked"  // the destination's broker asked it to wait
+	Retrying State = "retrying" // a fault; see LastError and NextTry
+	Denied   State = "denied"   // credentials or permissions: an operator must act
+	Finished State = "finished" // delete-after was reached
+	Stopped  State = "stopped"  // the gateway is stopping
+)
+
+// Status is a snapshot of one link, for the API, the page, metrics and the command line.
+type Status struct {
+	Name        string    `json:"name"`
+	Kind        Kind      `json:"kind"`
+	State       State     `json:"state"`
+	Reason      string    `json:"reason,omitempty"`
+	Since       time.Time `json:"since"`
+	Source      string    `json:"source"`
+	Destination string    `json:"destination"`
+	Route       string    `json:"route,omitempty"` // the destination in use, where there is a choice
+	AckMode     AckMode   `json:"ack-mode"`
+	Warning     string    `json:"warning,omitempty"`
+
+	LastError string    `json:"last-error,omitempty"`
+	ErrorAt   time.Time `json:"error-at,omitzero"`
+	Attempt   int       `json:"attempt,omitempty"`
+	NextTry   time.Time `json:"next-try,omitzero"`
+
+	InFlight int    `json:"in-flight"`
+	Window   int    `json:"window"`
+	Held     int    `json:"held"`
+	Counts   Counts `json:"counts"`
+}
+
+// Counts are totals since the link was made; a reload that changes it keeps none.
+type Counts struct {
+	Received       int64 `json:"received"`
+	Confirmed      int64 `json:"confirmed"`
+	BytesConfirmed int64 `json:"bytes-confirmed"`
+	Refused        int64 `json:"refused"`
+	Unroutable     int64 `json:"unroutable"`
+	Dropped        int64 `json:"dropped"`
+	DeadLettered   int64 `json:"dead-lettered"`
+	Rejected       int64 `json:"rejected"`
+	Retries        int64 `json:"retries"`
+	Reconnects     int64 `json:"reconnects"`
+}
+
+// board is where a running link writes its status.
+type board struct {
+	mu       sync.Mutex
+	state    State
+	reason   string
+	since    time.Time
+	lastErr  error
+	errorAt  time.Time
+	attempt  int
+	nextTry  time.Time
+	route    string
+	inFlight *flight
+
+	window, held                               atomic.Int64
+	received, confirmed, bytesConfirmed        atomic.Int64
+	refused, unroutable, dropped, deadLettered atomic.Int64
+	retries, reconnects                        atomic.Int64
+}
+
+// enter changes state, or just its reason; since is when the state was entered. It tells whether the state changed.
+func (b *board) enter(s State, reason string) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed = b.state != s
+	if changed {
+		b.since = time.Now()
+	}
+	b.state, b.reason = s, reason
+	if s == Running || s == Idle {
+		b.attempt, b.nextTry = 0, time.Time{}
+	}
+	return changed
+}
+
+func (b *board) current() State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state
+}
+
+// fault records an error and when the next try is due.
+func (b *board) fault(err error, next time.Duration) (attempt int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lastErr, b.errorAt = err, time.Now()
+	b.attempt++
+	b.nextTry = b.errorAt.Add(next)
+	return b.attempt
+}
+
+func (b *board) setRoute(route string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.route = route
+}
+
+func (b *board) fill(s *Status) {
+	b.mu.Lock()
+	s.State, s.Reason, s.Since = b.state, b.reason, b.since
+	s.ErrorAt, s.Attempt, s.NextTry, s.Route = b.errorAt, b.attempt, b.nextTry, b.route
+	if b.lastErr != nil {
+		s.LastError = b.lastErr.Error()
+	}
+	b.mu.Unlock()
+	s.InFlight = b.inFlight.len()
+	s.Window, s.Held = int(b.window.Load()), int(b.held.Load())
+	s.Counts = Counts{
+		Received:       b.received.Load(),
+		Confirmed:      b.confirmed.Load(),
+		BytesConfirmed: b.bytesConfirmed.Load(),
+		Refused:        b.refused.Load(),
+		Unroutable:     b.unroutable.Load(),
+		Dropped:        b.dropped.Load(),
+		DeadLettered:   b.deadLettered.Load(),
+		Rejected:       b.rejected.Load(),
+		Retries:        b.retries.Load(),
+		Reconnects:     b.reconnects.Load(),
+	}
+}
