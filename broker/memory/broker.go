@@ -1,0 +1,125 @@
+// Package memory is a broker in memory: the reference driver, which passes the contract suite, and what the engine is
+// tested on. It behaves like RabbitMQ with quorum queues up to 4.2 as far as a link can tell, and takes faults on demand:
+//
+//	b := memory.New("eu")
+//	b.Declare("orders", memory.Queue{DeliveryLimit: 20})
+//	b.Put("orders", "one", "two")
+//	b.Cut() // every session is lost
+//
+// It uses only the standard library's clock and owns no goroutine, so that a test under testing/synctest runs on the fake
+// clock. A Broker lives until it is garbage; Cut ends what is open.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"weir/broker"
+)
+
+// Broker implements broker.Broker, broker.Identifier, broker.Checker and broker.Locker. Make one with New.
+type Broker struct {
+	name string
+
+	// mu guards everything below and in queues, sources and sinks. It is held for moments, never while waiting.
+	mu        sync.Mutex
+	queues    map[string]*queue
+	exchanges map[string]*exchange
+	sources   map[*source]struct{}
+	sinks     map[*sink]struct{}
+	locks     map[string]*lease
+	opened    struct{ sources, sinks int }
+	faults
+}
+
+// New returns an empty broker. name is its cluster-name; its only vhost is "/".
+func New(name string) *Broker {
+	return &Broker{
+		name:      name,
+		queues:    map[string]*queue{},
+		exchanges: map[string]*exchange{},
+		sources:   map[*source]struct{}{},
+		sinks:     map[*sink]struct{}{},
+		locks:     map[string]*lease{},
+		faults:    faults{changed: make(chan struct{}), denied: map[string]bool{}},
+	}
+}
+
+// Identity implements broker.Identifier.
+func (b *Broker) Identity(ctx context.Context) (broker.Identity, error) {
+	return broker.Identity{Cluster: b.name, VHost: "/", URI: "memory://" + b.name}, b.reach(ctx)
+}
+
+// OpenSource implements broker.Broker. An exchange as a source is the durable queue "weir: shovel <site>/<link>".
+func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
+	if err := b.reach(ctx); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.permits(at, broker.AsSource, o.Predeclared); err != nil {
+		return nil, err
+	}
+	name := at.Queue
+	if at.Exchange != "" {
+		name = "weir: shovel " + o.Site + "/" + o.Link
+	}
+	q := b.declare(name, fromArgs(o.DeclareArgs))
+	if at.Exchange != "" {
+		b.exchanges[at.Exchange].bind(q, at.RoutingKey)
+	}
+	s := &source{b: b, q: q, window: max(o.Window, 1), wake: make(chan struct{}, 1)}
+	b.sources[s] = struct{}{}
+	b.opened.sources++
+	q.sources = append(q.sources, s)
+	q.dispatch()
+	return s, nil
+}
+
+// OpenSink implements broker.Broker.
+func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (broker.Sink, error) {
+	if err := b.reach(ctx); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.permits(at, broker.AsDestination, o.Predeclared); err != nil {
+		return nil, err
+	}
+	if at.Queue != "" {
+		b.declare(at.Queue, fromArgs(o.DeclareArgs))
+	}
+	s := &sink{b: b, at: at, unconfirmed: o.Unconfirmed, lost: make(chan struct{})}
+	b.sinks[s] = struct{}{}
+	b.opened.sinks++
+	return s, nil
+}
+
+// Depth implements broker.Broker. Consumers are those that Consumers has set.
+func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
+	if err := b.reach(ctx); err != nil {
+		return broker.Depth{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at.Queue == "" {
+		return broker.Depth{}, fmt.Errorf("depth of %v: only a queue has one: %w", at, broker.ErrUnsupported)
+	}
+	if err := b.permits(at, broker.AsSource, true); err != nil {
+		return broker.Depth{}, err
+	}
+	d := broker.Depth{At: time.Now()}
+	if b.depthHidden {
+		return d, nil
+	}
+	q := b.queues[at.Queue]
+	d.Ready, d.Unacked, d.Consumers = broker.Counted(int64(len(q.ready))), broker.Counted(q.unacked()), broker.Counted(q.consumers)
+	var oldest time.Duration
+	if len(q.ready) > 0 {
+		oldest = d.At.Sub(q.ready[0].stored)
+	}
+	d.OldestAtLeast, d.OldestAtMost = broker.Aged(oldest), broker.Aged(oldest)
+	return d, nil
+}

@@ -1,0 +1,139 @@
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"weir/broker"
+)
+
+// What tests do to the broker and see of it, without a session. A name that does not exist panics: the test is wrong.
+
+// Declare makes a queue, durable as everything here. One that exists stays as it is.
+func (b *Broker) Declare(name string, as Queue) { b.do(func() { b.declare(name, as) }) }
+
+func (b *Broker) declare(name string, as Queue) *queue {
+	if b.queues[name] == nil {
+		b.queues[name] = &queue{b: b, name: name, Queue: as}
+	}
+	return b.queues[name]
+}
+
+// DeclareExchange makes an exchange. One that exists stays as it is.
+func (b *Broker) DeclareExchange(name string, kind Kind) {
+	b.do(func() {
+		if b.exchanges[name] == nil {
+			b.exchanges[name] = &exchange{kind: kind}
+		}
+	})
+}
+
+// Bind routes what is published to an exchange with a matching key to a queue.
+func (b *Broker) Bind(queue, exchange, key string) {
+	b.do(func() { b.exchange(exchange).bind(b.queue(queue), key) })
+}
+
+// Unbind ends Bind.
+func (b *Broker) Unbind(queue, exchange, key string) {
+	b.do(func() {
+		x, gone := b.exchange(exchange), binding{b.queue(queue), key}
+		x.bindings = slices.DeleteFunc(x.bindings, func(b binding) bool { return b == gone })
+	})
+}
+
+// Publish does what a producer does: each message goes to its own exchange and routing key.
+func (b *Broker) Publish(ms ...*broker.Message) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for _, m := range ms {
+		if m.Exchange != "" {
+			b.exchange(m.Exchange)
+		}
+		errs = append(errs, b.accept((&sink{}).addressed(m)))
+	}
+	return errors.Join(errs...)
+}
+
+// Put publishes a message for each body to a queue.
+func (b *Broker) Put(queue string, bodies ...string) {
+	for _, body := range bodies {
+		m := &broker.Message{RoutingKey: queue, Body: []byte(body), Properties: broker.Properties{DeliveryMode: 2}}
+		if err := b.Publish(m); err != nil {
+			panic(fmt.Sprintf("put %q: %v", body, err))
+		}
+	}
+}
+
+// Messages returns what is ready in a queue, and leaves it there.
+func (b *Broker) Messages(queue string) []*broker.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.queue(queue)
+	var ms []*broker.Message
+	for _, e := range q.ready {
+		ms = append(ms, q.message(e, 0))
+	}
+	return ms
+}
+
+// Bodies is Messages as text.
+func (b *Broker) Bodies(queue string) []string {
+	var bodies []string
+	for _, m := range b.Messages(queue) {
+		bodies = append(bodies, string(m.Body))
+	}
+	return bodies
+}
+
+// Take consumes as an application would: it removes and returns up to n ready messages.
+func (b *Broker) Take(queue string, n int) []*broker.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.queue(queue)
+	n = min(n, len(q.ready))
+	var ms []*broker.Message
+	for _, e := range q.ready[:n] {
+		ms = append(ms, q.message(e, 0))
+	}
+	q.ready = slices.Delete(q.ready, 0, n)
+	return ms
+}
+
+// Drain takes everything that is ready.
+func (b *Broker) Drain(queue string) []*broker.Message { return b.Take(queue, int(^uint(0)>>1)) }
+
+// Queues lists the queues by name.
+func (b *Broker) Queues() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.queues))
+}
+
+// Consumers sets how many consumers of others a queue has. They show in Depth and take nothing by themselves.
+func (b *Broker) Consumers(queue string, n int) { b.do(func() { b.queue(queue).consumers = int64(n) }) }
+
+// Opened returns how many sessions have been opened so far, closed ones included.
+func (b *Broker) Opened() (sources, sinks int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opened.sources, b.opened.sinks
+}
+
+func (b *Broker) queue(name string) *queue {
+	q := b.queues[name]
+	if q == nil {
+		panic(fmt.Sprintf("broker %s has no queue %q", b.name, name))
+	}
+	return q
+}
+
+func (b *Broker) exchange(name string) *exchange {
+	x := b.exchanges[name]
+	if x == nil {
+		panic(fmt.Sprintf("broker %s has no exchange %q", b.name, name))
+	}
+	return x
+}
