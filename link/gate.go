@@ -7,8 +7,9 @@ type Gate interface {
 	// Open waits until the link may run, or ctx ends. The context it returns ends when the link may run no longer; a
 	// lost session does not shut it. done must be called once the link has stopped; it waits for what Open started.
 	Open(ctx context.Context) (open context.Context, done func(), err error)
-	// Shut tells in words why the gate is shut ("orders 1,204 ready, below 10,000"), empty while it is open.
-	Shut() string
+	// Shut tells why the gate is shut ("1204 ready, opens at 10000"), empty while it is open, and whether that is Shut
+	// or Standby.
+	Shut() (state State, why string)
 }
 
 // Always is a Gate that is open.
@@ -20,7 +21,7 @@ func (Always) Open(ctx context.Context) (context.Context, func(), error) {
 }
 
 // Shut implements Gate.
-func (Always) Shut() string { return "" }
+func (Always) Shut() (State, string) { return "", "" }
 
 // Both is open while two gates are: first is passed before second is asked.
 func Both(first, second Gate) Gate { return both{first, second} }
@@ -45,9 +46,9 @@ func (b both) Open(ctx context.Context) (context.Context, func(), error) {
 	}
 }
 
-func (b both) Shut() string {
-	if why := b.first.Shut(); why != "" {
-		return why
+func (b both) Shut() (State, string) {
+	if state, why := b.first.Shut(); why != "" {
+		return state, why
 	}
 	return b.second.Shut()
 }

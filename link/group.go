@@ -75,7 +75,7 @@ func (g *Group) start(spec Spec, old *member) {
 	m := &member{link: New(spec, g.log), version: spec.Version, stop: stop, stopped: make(chan struct{})}
 	g.members[spec.Name] = m
 	if old != nil {
-		if reason, _ := old.link.pause.now(); reason != "" {
+		if reason, ok := old.link.pause.byHand(); ok {
 			m.link.Pause(reason)
 		}
 		old.stop()

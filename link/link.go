@@ -25,7 +25,7 @@ func New(spec Spec, log *slog.Logger) *Link {
 	l.board.inFlight = newFlight()
 	l.board.enter(Starting, "")
 	if spec.Paused {
-		l.Pause("declared paused")
+		l.pause.set("declared paused", false)
 	}
 	return l
 }
@@ -60,8 +60,8 @@ func (l *Link) mayRun(ctx context.Context) (context.Context, func(), error) {
 		}
 	}
 	resumed, cancel := l.pause.run(ctx)
-	if why := l.spec.Gate.Shut(); why != "" {
-		l.board.enter(Shut, why)
+	if state, why := l.spec.Gate.Shut(); why != "" {
+		l.board.enter(state, why)
 	}
 	open, done, err := l.spec.Gate.Open(resumed)
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *Link) serve(ctx context.Context) error {
 			return err
 		case errors.As(err, &stop):
 			l.log.Error("link pauses itself", "reason", stop.reason)
-			l.Pause(stop.reason)
+			l.pause.set(stop.reason, false)
 			return nil
 		case ctx.Err() != nil:
 			if err != nil {
@@ -108,8 +108,8 @@ func (l *Link) serve(ctx context.Context) error {
 	}
 }
 
-// Pause stops the link, drained, until Resume. reason is shown.
-func (l *Link) Pause(reason string) { l.pause.set(reason) }
+// Pause stops the link, drained, until Resume: an operator's word. reason is shown.
+func (l *Link) Pause(reason string) { l.pause.set(reason, true) }
 
 // Resume lets a paused link run.
 func (l *Link) Resume() { l.pause.lift() }
@@ -152,8 +152,23 @@ func (l *Link) Status() Status {
 		s.Warning = "ack-mode " + string(l.spec.AckMode) + " may lose messages"
 	}
 	l.board.fill(&s)
-	if s.State == Shut {
-		s.Reason = l.spec.Gate.Shut()
+	if s.State == Shut || s.State == Standby {
+		if state, why := l.spec.Gate.Shut(); why != "" {
+			s.State, s.Reason = state, why
+		}
+	}
+	if l.spec.Switch != nil {
+		overflow := l.spec.Switch.Overflow()
+		s.Overflow = &overflow
 	}
 	return s
+}
+
+// Override sets the mode of the link's overflow by hand; false if it has none.
+func (l *Link) Override(mode Mode) bool {
+	if l.spec.Switch == nil {
+		return false
+	}
+	l.spec.Switch.Override(mode)
+	return true
 }

@@ -9,18 +9,19 @@ import (
 type pause struct {
 	mu     sync.Mutex
 	reason string             // empty: it may run
+	manual bool               // an operator said so
 	lifted chan struct{}      // closed when it is resumed
 	stop   context.CancelFunc // ends what runs now
 }
 
 // set pauses, or pauses for another reason.
-func (p *pause) set(reason string) {
+func (p *pause) set(reason string, manual bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reason == "" {
 		p.lifted = make(chan struct{})
 	}
-	p.reason = reason
+	p.reason, p.manual = reason, manual
 	if p.stop != nil {
 		p.stop()
 	}
@@ -39,6 +40,13 @@ func (p *pause) now() (reason string, lifted <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reason, p.lifted
+}
+
+// byHand returns the reason if an operator paused it.
+func (p *pause) byHand() (reason string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reason, p.reason != "" && p.manual
 }
 
 // run returns a context that ends when the link is paused.

@@ -20,6 +20,8 @@ type Spec struct {
 	Destination Destination
 	// Gate says when the link may run. nil: always.
 	Gate Gate
+	// Switch is the part of Gate that a hand may override. nil: none.
+	Switch Switch
 
 	AckMode AckMode
 	// Window is the most messages in flight. 0 is automatic: it grows with rate and round trip, up to MaxWindow.

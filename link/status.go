@@ -47,6 +47,8 @@ type Status struct {
 	Window   int    `json:"window"`
 	Held     int    `json:"held"`
 	Counts   Counts `json:"counts"`
+
+	Overflow *OverflowStatus `json:"overflow,omitempty"`
 }
 
 // Counts are totals since the link was made; a reload that changes it keeps none.
@@ -76,10 +78,10 @@ type board struct {
 	route    string
 	inFlight *flight
 
-	window, held                               atomic.Int64
-	received, confirmed, bytesConfirmed        atomic.Int64
-	refused, unroutable, dropped, deadLettered atomic.Int64
-	retries, reconnects                        atomic.Int64
+	window, held                                         atomic.Int64
+	received, confirmed, bytesConfirmed                  atomic.Int64
+	refused, unroutable, dropped, deadLettered, rejected atomic.Int64
+	retries, reconnects                                  atomic.Int64
 }
 
 // enter changes state, or just its reason; since is when the state was entered. It tells whether the state changed.
