@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"errors"
+	"strconv"
 
 	"weir/broker"
 )
@@ -10,6 +11,7 @@ import (
 const (
 	CutSink   = "a cut connection makes every pending answer unknown"
 	CutIdle   = "a cut connection is noticed by an idle sink"
+	Blocked   = "a blocked broker shows, and the flow goes on after"
 	CutSource = "a cut connection ends Receive, and nothing is lost"
 )
 
@@ -19,6 +21,7 @@ var faults = []behaviour{
 		s := t.sink(q.Sink)
 		t.Hold()
 		confirms := t.send(s, texts(numbers(1, 100)...)...)
+		t.pending(confirms)
 		t.Cut()
 		t.Release()
 		for i, c := range confirms {
@@ -63,5 +66,49 @@ var faults = []behaviour{
 		})
 		s.Close()
 		t.bodies(t.receive(t.source(q.Source, 3), 3), "1", "2", "3")
+	}},
+
+	{name: Blocked, run: func(t *test) {
+		q := t.Queue(QueueOptions{})
+		s := t.sink(q.Sink)
+		blocked := s.(broker.Blocker).Blocked
+		confirms := t.send(s, texts("1")...)
+		t.confirmed(confirms)
+		reason, changed := blocked()
+		if reason != "" {
+			t.Fatalf("blocked (%s) before anybody asked for it", reason)
+		}
+		t.Block()
+		t.eventually(func() string { // RabbitMQ says so only when the next message reaches it
+			if reason, _ := blocked(); reason != "" {
+				return ""
+			}
+			c, err := s.Send(t.within(), texts(strconv.Itoa(len(confirms) + 1))[0])
+			if err == nil {
+				confirms = append(confirms, c)
+			} else if !errors.Is(err, broker.ErrBlocked) {
+				t.Fatalf("Send: %v", err)
+			}
+			return "the sink is not blocked"
+		})
+		t.closed(changed, "word that the sink is blocked")
+		_, changed = blocked()
+		if _, err := s.Send(t.within(), texts("no")[0]); !errors.Is(err, broker.ErrBlocked) {
+			t.Fatalf("Send while blocked: got %v, want ErrBlocked", err)
+		}
+		t.Unblock()
+		t.closed(changed, "word that the sink is no longer blocked")
+		if reason, _ := blocked(); reason != "" {
+			t.Fatalf("still blocked: %s", reason)
+		}
+		confirms = append(confirms, t.send(s, texts(strconv.Itoa(len(confirms)+1))...)...)
+		t.confirmed(confirms)
+		t.bodies(t.take(q, len(confirms)), numbers(1, len(confirms))...)
+	}, without: func(t *test) {
+		if b, ok := t.sink(t.Queue(QueueOptions{}).Sink).(broker.Blocker); ok {
+			if reason, _ := b.Blocked(); reason != "" {
+				t.Fatalf("blocked (%s) by a broker that cannot", reason)
+			}
+		}
 	}},
 }

@@ -192,34 +192,3 @@ func EveryType() broker.Table {
 		"name: blank, é": "any name",
 	}
 }
-
-// clone copies a message with everything that Send could change by mistake.
-func clone(m *broker.Message) *broker.Message {
-	c := *m
-	c.Body = bytes.Clone(m.Body)
-	if m.Headers != nil {
-		c.Headers = cloneValue(m.Headers).(broker.Table)
-	}
-	return &c
-}
-
-func cloneValue(v any) any {
-	switch v := v.(type) {
-	case broker.Table:
-		c := make(broker.Table, len(v))
-		for k, e := range v {
-			c[k] = cloneValue(e)
-		}
-		return c
-	case broker.Array:
-		c := make(broker.Array, len(v))
-		for i, e := range v {
-			c[i] = cloneValue(e)
-		}
-		return c
-	case []byte:
-		return bytes.Clone(v)
-	default:
-		return v
-	}
-}

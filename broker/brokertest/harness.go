@@ -50,7 +50,7 @@ type Rig struct {
 	// Durable tells whether what is at an address now would outlive a restart of the broker (Declare).
 	Durable func(at broker.Address) bool
 
-	// Nowhere is a way to publish to which nothing listens (Unroutable).
+	// Nowhere is where a message can be published and is stored by nobody (Unroutable).
 	Nowhere Route
 	// TooLarge is the size of a body that the broker will never store (TooLarge).
 	TooLarge int
@@ -58,7 +58,7 @@ type Rig struct {
 	UserID string
 	// Knows says which figures of a Depth are known, in the end, on an idle broker.
 	Knows Known
-	// Consume begins to consume from a queue as an application would, without taking anything (Consumers).
+	// Consume begins to consume from a queue as an application would, for Depth to count (Consumers).
 	Consume func(q Queue) (stop func())
 
 	// Cut ends every connection of Broker; new ones can be made at once.
@@ -72,7 +72,7 @@ type Rig struct {
 	WrongPassword broker.Broker
 	// Forbidden is the same broker for a user who may log in, and neither read nor write nor declare (Permission).
 	Forbidden broker.Broker
-	// Silent takes connections and never answers (OpenTimeout).
+	// Silent is reached by way of something that takes connections and never answers (OpenTimeout).
 	Silent broker.Broker
 }
 

@@ -105,7 +105,13 @@ var settling = []behaviour{
 		t.settle(first, held[10], broker.Acked)
 		t.shut(first)
 		want := append(numbers(6, 10), numbers(12, 30)...)
-		t.bodies(t.receive(t.source(q.Source, 30), len(want)), want...)
+		got := t.receive(t.source(q.Source, 30), len(want))
+		t.bodies(got, want...)
+		for _, m := range got[:14] { // those that had been received
+			if !m.Redelivered {
+				t.Errorf("message %s is not marked as redelivered", m.Body)
+			}
+		}
 	}},
 }
 

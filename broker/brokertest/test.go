@@ -68,6 +68,21 @@ func (t *test) answer(c broker.Confirm) error {
 	return c.Err()
 }
 
+// pending asserts that no answer has come.
+func (t *test) pending(confirms []broker.Confirm) {
+	t.Helper()
+	for i, c := range confirms {
+		if err := c.Err(); !errors.Is(err, broker.ErrPending) {
+			t.Errorf("message %d of %d: got %v, want ErrPending", i+1, len(confirms), err)
+		}
+		select {
+		case <-c.Done():
+			t.Errorf("message %d of %d: Done is closed, want it pending", i+1, len(confirms))
+		default:
+		}
+	}
+}
+
 func (t *test) confirmed(confirms []broker.Confirm) {
 	t.Helper()
 	for i, c := range confirms {
@@ -131,6 +146,39 @@ func (t *test) nothing(s broker.Source) {
 	case !errors.Is(err, context.DeadlineExceeded):
 		t.Fatalf("Receive: got error %v, want that of its context", err)
 	}
+}
+
+// received is what a Receive returned.
+type received struct {
+	message *broker.Message
+	err     error
+}
+
+// later begins a Receive from an empty queue, and returns once it has had the time to wait.
+func (t *test) later(s broker.Source) <-chan received {
+	t.Helper()
+	got := make(chan received, 1)
+	ctx := t.within()
+	go func() {
+		m, err := s.Receive(ctx)
+		got <- received{m, err}
+	}()
+	select {
+	case r := <-got:
+		t.Fatalf("Receive from an empty queue: got %v, %v, want it to wait", r.message, r.err)
+	case <-time.After(t.quiet):
+	}
+	return got
+}
+
+// result waits for a Receive, which ends with its own context at the latest.
+func (t *test) result(got <-chan received) received {
+	t.Helper()
+	r := <-got
+	if errors.Is(r.err, context.DeadlineExceeded) {
+		t.Fatalf("Receive has not returned within %v", t.timeout)
+	}
+	return r
 }
 
 func (t *test) ack(s broker.Source, last *broker.Message) {

@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,8 +27,9 @@ func harness() brokertest.Harness {
 
 func start(t *testing.T) *brokertest.Rig {
 	b := memory.New("eu")
-	denied, silent := memory.New("eu"), memory.New("eu")
-	denied.Down(fmt.Errorf("user guest: %w", broker.ErrDenied))
+	wrong, forbidden, silent := memory.New("eu"), memory.New("eu"), memory.New("eu")
+	wrong.Down(fmt.Errorf("log in: %w", broker.ErrDenied))
+	forbidden.Deny("q1", "q2")
 	silent.Silent()
 	b.MaxSize(16 << 20)
 	named := 0
@@ -64,8 +66,21 @@ func start(t *testing.T) *brokertest.Rig {
 			}
 		},
 		Take: func(q brokertest.Queue, n int) []*broker.Message { return b.Take(q.Source.Queue, n) },
+		Exchange: func() string {
+			x := name()
+			b.DeclareExchange(x, memory.Topic)
+			return x
+		},
+		Durable: func(at broker.Address) bool { return slices.Contains(b.Queues(), at.Queue) },
+		Consume: func(q brokertest.Queue) func() {
+			b.Consumers(q.Source.Queue, 1)
+			return func() { b.Consumers(q.Source.Queue, 0) }
+		},
 		Missing: func() broker.Address { return broker.Address{Queue: name()} },
 		Nowhere: brokertest.Route{RoutingKey: "nobody"}, TooLarge: 16<<20 + 1, UserID: "guest",
 		Cut: b.Cut, Hold: b.HoldConfirms, Release: b.ReleaseConfirms,
+		Block: func() { b.Block("low on memory") }, Unblock: b.Unblock,
+		Knows:         brokertest.Known{Ready: true, Unacked: true, Consumers: true, Oldest: true},
+		WrongPassword: wrong, Forbidden: forbidden, Silent: silent,
 	}
 }
