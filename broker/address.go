@@ -8,7 +8,8 @@ import "strings"
 type Address struct {
 	// Queue is a queue to consume from, or to publish to through the default exchange.
 	Queue string
-	// Exchange is an exchange to publish to; for a Source, one to receive from through a durable queue of its own.
+	// Exchange is an exchange to publish to; for a Source, one to receive from through Queue, which is then weir's own:
+	// declared durable, and bound with RoutingKey.
 	Exchange string
 	// RoutingKey is the key to publish with, empty to keep the message's own; for a Source, the key to bind with.
 	RoutingKey string

@@ -1,0 +1,35 @@
+package shovel
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"weir/broker"
+	"weir/link"
+)
+
+// owner is a gate that is open on one of several gateways: the one that holds a lock at the source's broker.
+type owner struct {
+	broker broker.Locker
+	name   string
+	owned  atomic.Bool
+}
+
+// Open implements link.Gate.
+func (o *owner) Open(ctx context.Context) (context.Context, func(), error) {
+	held, release, err := o.broker.Lock(ctx, o.name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock %q: %w", o.name, err)
+	}
+	o.owned.Store(true)
+	return held, func() { o.owned.Store(false); release() }, nil
+}
+
+// Shut implements link.Gate.
+func (o *owner) Shut() (link.State, string) {
+	if o.owned.Load() {
+		return "", ""
+	}
+	return link.Standby, "another gateway runs it (single-owner)"
+}

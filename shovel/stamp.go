@@ -1,0 +1,73 @@
+package shovel
+
+import (
+	"time"
+
+	"weir/broker"
+	"weir/link"
+)
+
+// Headers that RabbitMQ's shovel plugin writes (rabbit_shovel_util, rabbit_amqp091_shovel).
+const (
+	shovelledHeader = "x-shovelled"
+	timestampHeader = "x-shovelled-timestamp"
+	dynamicShovel   = "dynamic"
+)
+
+// stamp is what a shovel changes on a message. Everything else crosses as it came.
+type stamp struct {
+	forwardHeaders bool // add-forward-headers
+	timestamp      bool // add-timestamp-header
+	trustUserID    bool
+	properties     []func(*broker.Properties) // publish-properties
+	shovel, site   string
+	source, dest   broker.Address
+}
+
+// apply returns m as it is to be published; m itself is not changed.
+func (s stamp) apply(m *broker.Message, from, to broker.Identity, hop bool) *broker.Message {
+	out := *m
+	if !s.trustUserID {
+		// A broker refuses a user-id that is not the connection's own.
+		out.Properties.UserID = ""
+	}
+	for _, set := range s.properties {
+		set(&out.Properties)
+	}
+	if hop {
+		out.Headers = link.WithHop(out.Headers, link.Hop{Left: from, Queue: s.source.Queue, Redelivered: m.Redelivered})
+	}
+	if s.forwardHeaders {
+		out.Headers = link.WithFirst(out.Headers, shovelledHeader, s.shovelled(from, to))
+	}
+	if s.timestamp {
+		out.Headers = out.Headers.With(timestampHeader, time.Now().Unix())
+	}
+	return &out
+}
+
+// shovelled is the plugin's entry, field by field; all values are strings.
+func (s stamp) shovelled(from, to broker.Identity) broker.Table {
+	t := broker.Table{
+		"shovelled-by": s.site,
+		"shovel-type":  dynamicShovel,
+		"shovel-name":  s.shovel,
+		"shovel-vhost": from.VHost,
+		"src-uri":      from.URI,
+		"dest-uri":     to.URI,
+	}
+	set := func(key, value string) {
+		if value != "" {
+			t[key] = value
+		}
+	}
+	if s.source.Exchange != "" {
+		t["src-exchange"], t["src-exchange-key"] = s.source.Exchange, s.source.RoutingKey
+	} else {
+		set("src-queue", s.source.Queue)
+	}
+	set("dest-exchange", s.dest.Exchange)
+	set("dest-exchange-key", s.dest.RoutingKey)
+	set("dest-queue", s.dest.Queue)
+	return t
+}
