@@ -104,7 +104,7 @@ var looking = []behaviour{
 	}},
 
 	{name: LockOne, run: func(t *test) {
-		name := t.lockName()
+		name := t.ownName()
 		held, release := t.lock(t.within(), name)
 		_, other := t.lock(t.within(), name+"-other")
 		other()
@@ -124,7 +124,7 @@ var looking = []behaviour{
 	}},
 
 	{name: LockLost, run: func(t *test) {
-		name := t.lockName()
+		name := t.ownName()
 		held, release := t.lock(t.within(), name)
 		defer release()
 		t.Cut()
@@ -182,9 +182,4 @@ func (t *test) lock(ctx context.Context, name string) (context.Context, func()) 
 		t.Fatalf("Lock %s: %v", name, err)
 	}
 	return held, release
-}
-
-// lockName is a name of this test's own, on a broker that others may share.
-func (t *test) lockName() string {
-	return "brokertest-" + strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
 }

@@ -17,7 +17,7 @@ type behaviour struct {
 // Run tests the contract against one driver, each behaviour in a test of its own.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	all := slices.Concat(receiving, settling, sending, refusing, fidelity, faults, opening, looking)
+	all := slices.Concat(receiving, settling, sending, exchanges, refusing, fidelity, faults, opening, looking)
 	for name := range h.Cannot {
 		if !slices.ContainsFunc(all, func(b behaviour) bool { return b.name == name }) {
 			t.Fatalf("Harness.Cannot names %q, which is not a behaviour of this suite", name)

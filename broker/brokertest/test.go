@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ type test struct {
 	*Rig
 	quiet, timeout time.Duration
 }
+
+// ownName is a name that no other test of a package uses.
+func (t *test) ownName() string { return strings.ReplaceAll(t.Name(), "/", "-") }
 
 // within is a context for something that must happen.
 func (t *test) within() context.Context {

@@ -1,0 +1,24 @@
+package broker_test
+
+import (
+	"errors"
+	"testing"
+
+	"weir/broker"
+)
+
+// A link decides by these errors, so that none may pass for another; only ErrTooLarge is a kind of ErrRefused.
+func TestErrorsAreToldApart(t *testing.T) {
+	all := []error{
+		broker.ErrPending, broker.ErrRefused, broker.ErrTooLarge, broker.ErrUnroutable, broker.ErrNowhere,
+		broker.ErrBlocked, broker.ErrDenied, broker.ErrNotFound, broker.ErrUnsupported, broker.ErrLost,
+	}
+	for _, a := range all {
+		for _, b := range all {
+			want := a == b || a == broker.ErrTooLarge && b == broker.ErrRefused
+			if got := errors.Is(a, b); got != want {
+				t.Errorf("%q is %q: %v, want %v", a, b, got, want)
+			}
+		}
+	}
+}
