@@ -105,8 +105,8 @@ var looking = []behaviour{
 
 	{name: LockOne, run: func(t *test) {
 		name := t.ownName()
-		held, release := t.lock(t.within(), name)
-		_, other := t.lock(t.within(), name+"-other")
+		held, release := t.lock(name)
+		_, other := t.lock(name + "-other")
 		other()
 		waiting, cancel := context.WithTimeout(context.Background(), t.quiet)
 		defer cancel()
@@ -118,18 +118,18 @@ var looking = []behaviour{
 		}
 		release()
 		t.closed(held.Done(), "end of what has been released")
-		_, release = t.lock(t.within(), name)
+		_, release = t.lock(name)
 		release()
 		release() // once is enough, twice no harm
 	}},
 
 	{name: LockLost, run: func(t *test) {
 		name := t.ownName()
-		held, release := t.lock(t.within(), name)
+		held, release := t.lock(name)
 		defer release()
 		t.Cut()
 		t.closed(held.Done(), "word that the lock is lost")
-		_, again := t.lock(t.within(), name)
+		_, again := t.lock(name)
 		again()
 	}},
 }
@@ -175,8 +175,11 @@ func (t *test) consumers(q Queue, want int64) {
 	})
 }
 
-func (t *test) lock(ctx context.Context, name string) (context.Context, func()) {
+func (t *test) lock(name string) (held context.Context, release func()) {
 	t.Helper()
+	// Longer than anything waits, so that held ends for no other reason than the one tested.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*t.timeout)
+	t.Cleanup(cancel)
 	held, release, err := t.Broker.(broker.Locker).Lock(ctx, name)
 	if err != nil {
 		t.Fatalf("Lock %s: %v", name, err)

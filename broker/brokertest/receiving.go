@@ -29,7 +29,7 @@ var receiving = []behaviour{
 	{name: ReceiveWaits, run: func(t *test) {
 		q := t.Queue(QueueOptions{})
 		s := t.source(q.Source, 1)
-		got := t.later(s)
+		got := t.later(t.within(), s)
 		t.publish(q, texts("1")...)
 		r := t.result(got)
 		if r.err != nil {
@@ -70,28 +70,40 @@ var receiving = []behaviour{
 
 	{name: ReceiveCancelled, run: func(t *test) {
 		q := t.Queue(QueueOptions{})
-		s := t.source(q.Source, 10)
-		cancelled, cancel := context.WithCancel(context.Background())
-		cancel()
-		if _, err := s.Receive(cancelled); !errors.Is(err, context.Canceled) {
-			t.Fatalf("Receive from an empty queue: got %v, want the error of its context", err)
-		}
-		t.publish(q, texts(numbers(1, 20)...)...)
+		s := t.source(q.Source, 510)
 		var got []*broker.Message
-		for len(got) < 20 {
-			// Whichever of the two a Receive sees first, nothing may be lost or come twice.
-			m, err := s.Receive(cancelled)
-			if errors.Is(err, context.Canceled) {
-				m, err = s.Receive(t.within())
+		// A Receive that waits sees the message and its cancellation at the same time.
+		for i, n := range numbers(1, 10) {
+			ctx, cancel := context.WithCancel(context.Background())
+			waiting := t.later(ctx, s)
+			if i%2 == 0 {
+				cancel()
 			}
-			if err != nil {
-				t.Fatalf("Receive: %v", err)
+			t.publish(q, texts(n)...)
+			cancel()
+			if r := <-waiting; r.err == nil {
+				got = append(got, r.message)
+			} else if errors.Is(r.err, context.Canceled) {
+				got = append(got, t.receive(s, 1)...)
+			} else {
+				t.Fatalf("Receive: got %v, want a message or the error of its context", r.err)
 			}
-			t.ack(s, m)
-			got = append(got, m)
 		}
-		t.bodies(got, numbers(1, 20)...)
+		// Many short ones while messages flow.
+		t.send(t.sink(q.Sink), texts(numbers(11, 510)...)...)
+		for deadline := t.within(); len(got) < 510 && deadline.Err() == nil; {
+			ctx, cancel := context.WithTimeout(deadline, 50*time.Microsecond)
+			m, err := s.Receive(ctx)
+			cancel()
+			if err == nil {
+				got = append(got, m)
+			} else if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("Receive: got %v, want a message or the error of its context", err)
+			}
+		}
+		t.bodies(got, numbers(1, 510)...)
 		t.nothing(s)
+		t.ack(s, got[509])
 	}},
 
 	{name: StopThenDrain, run: func(t *test) {
@@ -133,7 +145,7 @@ var receiving = []behaviour{
 
 	{name: StopWakes, run: func(t *test) {
 		s := t.source(t.Queue(QueueOptions{}).Source, 1)
-		got := t.later(s)
+		got := t.later(t.within(), s)
 		if err := s.Stop(t.within()); err != nil {
 			t.Fatalf("Stop: %v", err)
 		}
@@ -144,7 +156,7 @@ var receiving = []behaviour{
 
 	{name: CloseWakes, run: func(t *test) {
 		s := t.source(t.Queue(QueueOptions{}).Source, 1)
-		got := t.later(s)
+		got := t.later(t.within(), s)
 		t.shut(s)
 		if r := t.result(got); r.err == nil || errors.Is(r.err, io.EOF) {
 			t.Fatalf("Receive: got %v, want an error that says the session is over", r.err)

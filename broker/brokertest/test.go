@@ -159,10 +159,9 @@ type received struct {
 }
 
 // later begins a Receive from an empty queue, and returns once it has had the time to wait.
-func (t *test) later(s broker.Source) <-chan received {
+func (t *test) later(ctx context.Context, s broker.Source) <-chan received {
 	t.Helper()
 	got := make(chan received, 1)
-	ctx := t.within()
 	go func() {
 		m, err := s.Receive(ctx)
 		got <- received{m, err}

@@ -24,8 +24,8 @@ type faults struct {
 	depthHidden bool
 }
 
-// Cut loses every session: sources, sinks and locks. New ones open at once, unless Down says otherwise. Answers are
-// unknown. Of those messages, the ones in transit (Latency) are not stored, the ones held (HoldConfirms) are.
+// Cut loses every session: sources, sinks and locks. New ones open at once, unless Down says otherwise. Pending answers
+// become unknown: a message in transit (Latency) has not been stored, one whose answer is held (HoldConfirms) has.
 func (b *Broker) Cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

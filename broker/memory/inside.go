@@ -9,7 +9,8 @@ import (
 	"weir/broker"
 )
 
-// What tests do to the broker and see of it, without a session. A name that does not exist panics: the test is wrong.
+// Below is what tests do to the broker and see of it, without a session. A queue or exchange that does not exist panics:
+// the test is wrong.
 
 // Declare makes a queue, durable as everything here. One that exists stays as it is.
 func (b *Broker) Declare(name string, as Queue) { b.do(func() { b.declare(name, as) }) }
@@ -52,12 +53,12 @@ func (b *Broker) Publish(ms ...*broker.Message) error {
 		if m.Exchange != "" {
 			b.exchange(m.Exchange)
 		}
-		errs = append(errs, b.accept((&sink{}).addressed(m)))
+		errs = append(errs, b.accept(addressed(m, broker.Address{})))
 	}
 	return errors.Join(errs...)
 }
 
-// Put publishes a message for each body to a queue.
+// Put publishes a message for each body to a queue, and panics if that does not take it.
 func (b *Broker) Put(queue string, bodies ...string) {
 	for _, body := range bodies {
 		m := &broker.Message{RoutingKey: queue, Body: []byte(body), Properties: broker.Properties{DeliveryMode: 2}}

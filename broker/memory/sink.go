@@ -44,7 +44,7 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 	if s.b.blocked != "" {
 		return nil, fmt.Errorf("%w: %s", broker.ErrBlocked, s.b.blocked)
 	}
-	x := &sending{message: s.addressed(m)}
+	x := &sending{message: addressed(m, s.at)}
 	if s.unconfirmed {
 		x.answer.Settle(nil)
 	}
@@ -65,20 +65,20 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 	return &x.answer, nil
 }
 
-// addressed is the sink's own copy of m, with where it goes.
-func (s *sink) addressed(m *broker.Message) *broker.Message {
+// addressed is a copy of m for the broker to keep, with where it goes when it is sent to at.
+func addressed(m *broker.Message, at broker.Address) *broker.Message {
 	c := &broker.Message{
 		Exchange: m.Exchange, RoutingKey: m.RoutingKey,
 		Properties: m.Properties, Headers: maps.Clone(m.Headers), Body: slices.Clone(m.Body),
 	}
-	if s.at.Exchange != "" {
-		c.Exchange = s.at.Exchange
+	if at.Exchange != "" {
+		c.Exchange = at.Exchange
 	}
-	if s.at.RoutingKey != "" {
-		c.RoutingKey = s.at.RoutingKey
+	if at.RoutingKey != "" {
+		c.RoutingKey = at.RoutingKey
 	}
-	if s.at.Queue != "" {
-		c.Exchange, c.RoutingKey = "", s.at.Queue
+	if at.Queue != "" {
+		c.Exchange, c.RoutingKey = "", at.Queue
 	}
 	return c
 }

@@ -158,8 +158,8 @@ func (s *source) Close() error {
 	return nil
 }
 
-// endSources ends sessions that are still open and gives back what they hold. All leave before anything is given back,
-// so that none gets what another held.
+// endSources ends sessions that are still open and gives back what they hold. All leave, and everything is back in its
+// place, before anything is delivered again.
 func (b *Broker) endSources(why error, sources ...*source) {
 	sources = slices.DeleteFunc(sources, func(s *source) bool { return s.err != nil })
 	for _, s := range sources {
@@ -173,6 +173,8 @@ func (b *Broker) endSources(why error, sources ...*source) {
 			s.q.giveBack(d.entry)
 		}
 		s.held, s.inbox = nil, nil
+	}
+	for _, s := range sources {
 		s.q.dispatch()
 	}
 }
