@@ -16,6 +16,7 @@ type Group struct {
 
 	mu      sync.Mutex
 	members map[string]*member
+	leaving []*member // those that Apply has stopped or replaced, until Drained
 }
 
 type member struct {
@@ -59,7 +60,7 @@ func (g *Group) Apply(specs []Spec) Changes {
 	for name, m := range g.members {
 		if !wanted[name] {
 			c.Stopped = append(c.Stopped, name)
-			m.stop()
+			g.leave(m)
 			delete(g.members, name)
 		}
 	}
@@ -78,7 +79,7 @@ func (g *Group) start(spec Spec, old *member) {
 		if reason, ok := old.link.pause.byHand(); ok {
 			m.link.Pause(reason)
 		}
-		old.stop()
+		g.leave(old)
 	}
 	g.running.Go(func() {
 		defer close(m.stopped)
@@ -88,6 +89,26 @@ func (g *Group) start(spec Spec, old *member) {
 		}
 		m.link.Run(ctx)
 	})
+}
+
+// leave stops a link and notes that it is on its way out.
+func (g *Group) leave(m *member) {
+	m.stop()
+	g.leaving = append(g.leaving, m)
+}
+
+// Drained returns when every link that Apply has stopped or replaced so far has stopped: nothing uses their brokers any
+// more.
+func (g *Group) Drained() {
+	g.mu.Lock()
+	leaving := slices.Clone(g.leaving)
+	g.mu.Unlock()
+	for _, m := range leaving {
+		<-m.stopped
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.leaving = slices.DeleteFunc(g.leaving, func(m *member) bool { return slices.Contains(leaving, m) })
 }
 
 // Wait returns when every link has stopped, which they do when the group's context ends.
