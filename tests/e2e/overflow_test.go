@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"weir/tests/lab"
+)
+
+// overflowShovels is the section that both tests run, word for word, over different brokers.
+const overflowShovels = `
+shovels:
+  orders-overflow:
+    source: {queue: orders}
+    destinations: [{broker: us, exchange: orders, routing-key: order.created}]
+    overflow:
+      messages-ready: {start: 10000, stop: 2000}
+      for: 1s
+`
+
+const orderCount = 50_000
+
+// Ensure that the excess of an overrun region is consumed in another one: every order once, in order on each path, with
+// one opening and one shutting that log and status tell of. Then again while a node of each cluster dies: every order at
+// least once.
+func TestOverflowBetweenRabbitMQClusters(t *testing.T) {
+	eu, us := startPair(t)
+	t.Run("without a fault", func(t *testing.T) {
+		home, away := rabbit{eu.VHost(t)}, rabbit{us.VHost(t)}
+		home.declare(t, "orders")
+		away.declare(t, "orders")
+		g := startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+home.yaml()+"\n  us: "+away.yaml()+overflowShovels)
+		ledger := overrun(t, home, away, nil)
+		ledger.wantAll(t, orderCount, true)
+		ledger.wantOrder(t)
+		wantDecisions(t, g, 2)
+	})
+	t.Run("while nodes die", func(t *testing.T) {
+		home, away := rabbit{eu.VHost(t)}, rabbit{us.VHost(t)}
+		home.declare(t, "orders")
+		away.declare(t, "orders")
+		g := startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+home.yaml()+"\n  us: "+away.yaml()+overflowShovels)
+		ledger := overrun(t, home, away, func() {
+			eventually(t, time.Minute, "moving", func() bool { return g.status("orders-overflow").Counts.Confirmed > 3000 })
+			eu.Kill(0)
+			us.Kill(0)
+			eventually(t, time.Minute, "moving on", func() bool { return g.status("orders-overflow").Counts.Confirmed > 8000 })
+			eu.Restart(0)
+			us.Restart(0)
+		})
+		ledger.wantAll(t, orderCount, false)
+	})
+}
+
+// startPair starts two clusters of three side by side.
+func startPair(t *testing.T) (eu, us *lab.Cluster) {
+	t.Helper()
+	var both sync.WaitGroup
+	both.Go(func() { eu = lab.StartCluster(t, lab.Spec{Version: "4.0", Nodes: 3, Name: "eu"}) })
+	both.Go(func() { us = lab.StartCluster(t, lab.Spec{Version: "4.0", Nodes: 3, Name: "us"}) })
+	both.Wait()
+	return eu, us
+}
+
+// Ensure that the same shovels do the same over brokers that weir runs itself.
+func TestOverflowBetweenEmbeddedBrokers(t *testing.T) {
+	eu, us := newEmbedded(t, "eu"), newEmbedded(t, "us")
+	g := startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+eu.yaml()+"\n  us: "+us.yaml()+overflowShovels)
+	home := natsRegion{eu.jetstream(t), "q_orders", "orders"}
+	away := natsRegion{us.jetstream(t), "x_orders", "consumers"}
+	eu.declareQueue(t, home.js, "orders")
+	us.declareBound(t, away.js, "orders", "consumers", "order.>")
+	ledger := overrun(t, home, away, nil)
+	ledger.wantAll(t, orderCount, true)
+	ledger.wantOrder(t)
+	wantDecisions(t, g, 2)
+}
+
+// overrun publishes all orders while home consumes slowly and away fast, until every order was consumed. meanwhile runs
+// beside it.
+func overrun(t *testing.T, home, away region, meanwhile func()) *orders {
+	t.Helper()
+	ledger := new(orders)
+	ctx, cancel := context.WithCancel(t.Context())
+	var apps sync.WaitGroup
+	defer apps.Wait()
+	defer cancel()
+	work := func(what string, f func() error) {
+		apps.Go(func() {
+			if err := f(); err != nil && ctx.Err() == nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	work("consumer at home", func() error { return home.consume(ctx, "orders", 400, ledger.atHome) })
+	work("consumer away", func() error { return away.consume(ctx, "orders", 0, ledger.atAway) })
+	work("publisher", func() error { return home.publish(ctx, 0, orderCount) })
+	if meanwhile != nil {
+		meanwhile()
+	}
+	eventually(t, 4*time.Minute, "every order consumed", func() bool {
+		_, _, distinct := ledger.counts()
+		return distinct == orderCount || t.Failed()
+	})
+	return ledger
+}
+
+// wantDecisions fails unless overflow opened at least once and at most so often, shut as often, and both log and status
+// tell of it.
+func wantDecisions(t *testing.T, g *gateway, most int) {
+	t.Helper()
+	eventually(t, 30*time.Second, "shut", func() bool { return !g.status("orders-overflow").Overflow.Open })
+	opened, shut := g.log.lines("overflow opens"), g.log.lines("overflow shuts")
+	if len(opened) == 0 || len(opened) > most || len(opened) != len(shut) {
+		t.Errorf("opened %d times, shut %d times, want 1 to %d:\n%v%v", len(opened), len(shut), most, opened, shut)
+	}
+	overflow := g.status("orders-overflow").Overflow
+	if len(overflow.Decisions) != len(opened)+len(shut) {
+		t.Errorf("status shows %d decisions, the log %d", len(overflow.Decisions), len(opened)+len(shut))
+	}
+	for _, d := range overflow.Decisions {
+		if d.Depth.Ready == nil || d.Open && *d.Depth.Ready < 10_000 || !d.Open && *d.Depth.Ready > 2_000 {
+			t.Errorf("decision against the thresholds: %+v", d)
+		}
+	}
+}
