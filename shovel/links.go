@@ -41,7 +41,7 @@ type builder struct {
 
 func (b *builder) spec() (link.Spec, error) {
 	s := &b.shovel
-	source := b.watch(s.Source.Broker, b.sourceAddress())
+	source := b.watch(s.Source.Broker, sourceAddress(b.site, b.shovel))
 	choice := newChoice(b.places(source), delays(s.ReconnectDelay), b.log)
 	spec := link.Spec{
 		Name: s.Name,
@@ -138,10 +138,7 @@ func (b *builder) places(source Watch) []*place {
 	s := &b.shovel
 	all := make([]*place, 0, len(s.Destinations))
 	for _, d := range s.Destinations {
-		at := broker.Address{Queue: d.Queue, Exchange: d.Exchange, Subject: d.Subject}
-		if d.RoutingKey != nil {
-			at.RoutingKey = *d.RoutingKey
-		}
+		at := destinationAddress(d)
 		to := b.watch(d.Broker, at)
 		p := &place{
 			To: link.To{Name: to.Name, Broker: to.Broker, At: at, Options: broker.SinkOptions{
@@ -179,10 +176,7 @@ func (b *builder) places(source Watch) []*place {
 func (b *builder) recourse(f configs.Fallback) link.Recourse {
 	r := link.Recourse{Attempts: f.Attempts, Then: link.Action(f.Then)}
 	if d := f.DeadLetter; d != nil {
-		at := broker.Address{Exchange: d.Exchange}
-		if d.RoutingKey != nil {
-			at.RoutingKey = *d.RoutingKey
-		}
+		at := deadLetterAddress(*d)
 		to := b.watch(d.Broker, at)
 		r.DeadLetter = link.To{Name: to.Name, Broker: to.Broker, At: at}
 	}
@@ -197,7 +191,7 @@ func (b *builder) watch(name string, at broker.Address) Watch {
 }
 
 func (b *builder) declaredWatch(w configs.Watch) Watch {
-	return b.watch(w.Broker, broker.Address{Queue: w.Queue, Stream: w.Stream, Consumer: w.Consumer})
+	return b.watch(w.Broker, watchAddress(w))
 }
 
 // overflowWatch is what the thresholds are held against: what is declared, or the source itself.
@@ -206,23 +200,6 @@ func (b *builder) overflowWatch(w configs.Watch, source Watch) Watch {
 		return source
 	}
 	return b.declaredWatch(w)
-}
-
-func (b *builder) sourceAddress() broker.Address {
-	s := &b.shovel.Source
-	at := broker.Address{
-		Queue:      s.Queue,
-		Exchange:   s.Exchange,
-		RoutingKey: s.RoutingKey,
-		Stream:     s.Stream,
-		Consumer:   s.Consumer,
-		Subject:    s.Subject,
-	}
-	if s.Exchange != "" {
-		// A durable queue, where the plugin's is exclusive and loses what comes while it is away.
-		at.Queue = "weir: shovel " + b.site + "/" + b.shovel.Name
-	}
-	return at
 }
 
 func delays(d configs.Delay) link.Delays { return link.Delays{Min: d.Min, Max: d.Max} }
