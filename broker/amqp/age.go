@@ -1,0 +1,138 @@
+package amqp
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/broker"
+)
+
+// mostSamples bounds what is remembered of one queue.
+const mostSamples = 128
+
+// sample is one reading of a queue: what lay there, and counters that only grow.
+type sample struct {
+	at             time.Time
+	ready, unacked int64
+	counters
+}
+
+// ages bounds the age of the oldest ready message of one queue, which RabbitMQ does not tell. A queue is first in, first out:
+// whoever knows how much was ready at a time and how much has left since, knows whether any of it is still there.
+// Messages with a higher priority, and those that come back, are not accounted for.
+type ages struct {
+	samples []sample // oldest first
+}
+
+// add remembers a reading. A counter that has shrunk was reset, and what was known before says nothing any more.
+func (a *ages) add(s sample) {
+	if n := len(a.samples); n > 0 {
+		last := a.samples[n-1]
+		switch {
+		case s.Publish < last.Publish, s.DeliverGet < last.DeliverGet, s.left() < last.left():
+			a.samples = a.samples[:0]
+		case !s.at.After(last.at):
+			return
+		}
+	}
+	if len(a.samples) == mostSamples { // every other one of the older half: the longer ago, the less precise
+		kept := a.samples[:0]
+		for i, old := range a.samples {
+			if i >= mostSamples/2 || i%2 == 0 {
+				kept = append(kept, old)
+			}
+		}
+		a.samples = kept
+	}
+	a.samples = append(a.samples, s)
+}
+
+// left is how many have left for good, at least.
+func (s sample) left() int64 { return s.Ack + s.DeliverNoAck + s.GetNoAck }
+
+// bounds says how old the oldest ready message is at the last reading, at least and at most.
+func (a *ages) bounds() (least, most broker.Age) {
+	if len(a.samples) == 0 {
+		return broker.Age{}, broker.Age{}
+	}
+	now := a.samples[len(a.samples)-1]
+	if now.ready == 0 {
+		return broker.Aged(0), broker.Aged(0)
+	}
+	// Since the oldest reading of which something is still there: it is at least that old.
+	for _, then := range a.samples {
+		if mostDeparted(then, now) < then.ready {
+			least = broker.Aged(now.at.Sub(then.at))
+			break
+		}
+	}
+	if !least.Known {
+		least = broker.Aged(0)
+	}
+	// Since the newest reading of which nothing is still there: it is at most that old.
+	for _, then := range slices.Backward(a.samples) {
+		if leastDeparted(then, now) >= then.ready+then.unacked {
+			most = broker.Aged(max(now.at.Sub(then.at), least.D))
+			break
+		}
+	}
+	return least, most
+}
+
+// mostDeparted is how many can have left the ready messages in between: each delivery, and what the balance says has
+// gone without one (expired, dropped, purged).
+func mostDeparted(then, now sample) int64 {
+	gone := then.ready + then.unacked + now.Publish - then.Publish - now.ready - now.unacked
+	return max(now.DeliverGet-then.DeliverGet, gone)
+}
+
+// leastDeparted is how many have left for good: a delivery alone may be a second one.
+func leastDeparted(then, now sample) int64 { return now.left() - then.left() }
+
+// history has the ages of every queue that is asked about, and the last answer of the management API.
+type history struct {
+	mu     sync.Mutex
+	queues map[string]*record
+}
+
+type record struct {
+	mu   sync.Mutex
+	ages ages
+	last queue
+	at   time.Time // of last
+}
+
+// readEvery is the shortest time between two questions about one queue. The broker's statistics change every 5 s.
+const readEvery = 2 * time.Second
+
+// read asks the management API about a queue, or repeats its last answer if that is fresh.
+func (h *history) read(ctx context.Context, m *management, vhost, name string) (info queue, least, most broker.Age, err error) {
+	r := h.record(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) >= readEvery {
+		if r.last, err = m.queue(ctx, vhost, name); err != nil {
+			return queue{}, broker.Age{}, broker.Age{}, err
+		}
+		r.at = time.Now()
+		if r.last.Ready != nil && r.last.Unacked != nil {
+			r.ages.add(sample{at: r.at, ready: *r.last.Ready, unacked: *r.last.Unacked, counters: r.last.Stats})
+		}
+	}
+	least, most = r.ages.bounds()
+	return r.last, least, most, nil
+}
+
+func (h *history) record(name string) *record {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.queues == nil {
+		h.queues = make(map[string]*record)
+	}
+	if h.queues[name] == nil {
+		h.queues[name] = new(record)
+	}
+	return h.queues[name]
+}

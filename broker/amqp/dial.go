@@ -1,0 +1,212 @@
+package amqp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+)
+
+const (
+	// dialTimeout bounds one attempt at one node, until it has let us in.
+	dialTimeout = 15 * time.Second
+	// frameMax is the frame size asked for, RabbitMQ's own default.
+	frameMax = 128 << 10
+)
+
+// dialer connects to the nodes of one cluster.
+type dialer struct {
+	config Config
+	log    *slog.Logger
+
+	mu    sync.Mutex
+	nodes []string // in the order in which they are tried
+	next  int      // the node to try first: the one that worked last, or the one after those that failed
+}
+
+func newDialer(c Config, log *slog.Logger) *dialer {
+	return &dialer{config: c, log: log, nodes: slices.Clone(c.URIs)}
+}
+
+// dial connects to the first node that lets us in. It tries each node once.
+func (d *dialer) dial(ctx context.Context, name string) (*amqp091.Connection, *wire, error) {
+	var errs []error
+	for range len(d.config.URIs) {
+		node := d.node()
+		conn, w, err := d.connect(ctx, node, name)
+		if err == nil {
+			return conn, w, nil
+		}
+		err = fmt.Errorf("connect to broker %s at %s: %w", d.config.Name, redact(node), err)
+		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) { // which no other node of the cluster would change
+			return nil, nil, err
+		}
+		errs = append(errs, err)
+		d.failed(node)
+	}
+	if len(errs) == 0 {
+		return nil, nil, fmt.Errorf("broker %s has no uris", d.config.Name)
+	}
+	return nil, nil, errors.Join(errs...)
+}
+
+func (d *dialer) node() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.nodes[d.next]
+}
+
+// failed goes on to the next node, unless somebody else has, and shuffles the nodes after a round.
+func (d *dialer) failed(node string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.nodes[d.next] != node {
+		return
+	}
+	d.next++
+	if d.next == len(d.nodes) {
+		d.next = 0
+		rand.Shuffle(len(d.nodes), func(i, j int) { d.nodes[i], d.nodes[j] = d.nodes[j], d.nodes[i] })
+	}
+}
+
+// connect opens an AMQP connection to one node.
+func (d *dialer) connect(ctx context.Context, node, name string) (*amqp091.Connection, *wire, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	auth, err := d.auth()
+	if err != nil {
+		return nil, nil, err
+	}
+	socket, err := d.socket(ctx, node)
+	if err != nil {
+		return nil, nil, err
+	}
+	// amqp091-go takes no context: when ctx ends, the handshake's next read or write fails.
+	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
+	w := newWire(socket)
+	conn, err := amqp091.Open(w, amqp091.Config{
+		SASL:       []amqp091.Authentication{auth},
+		Vhost:      d.config.VHost,
+		FrameSize:  frameMax,
+		Heartbeat:  d.config.Heartbeat,
+		Locale:     "en_US",
+		Properties: d.properties(name),
+	})
+	if ended := !stop(); ended || err != nil {
+		_ = w.Close()
+		if ended {
+			return nil, nil, fmt.Errorf("handshake: %w", context.Cause(ctx))
+		}
+		return nil, nil, refusal(err, w)
+	}
+	if heartbeat := conn.Config.Heartbeat; heartbeat > 0 {
+		w.expect(2 * heartbeat)
+	}
+	d.log.Debug("connected", "node", redact(node), "connection", name)
+	return conn, w, nil
+}
+
+// socket opens the TCP connection, and TLS on it for amqps.
+func (d *dialer) socket(ctx context.Context, node string) (net.Conn, error) {
+	u, err := url.Parse(node)
+	if err != nil {
+		return nil, errors.New("not a URI") // the error of net/url repeats all of it
+	}
+	port := u.Port()
+	switch {
+	case u.Scheme != "amqp" && u.Scheme != "amqps":
+		return nil, fmt.Errorf("uri scheme %q is neither amqp nor amqps", u.Scheme)
+	case port == "" && u.Scheme == "amqp":
+		port = "5672"
+	case port == "":
+		port = "5671"
+	}
+	var tcp net.Dialer
+	conn, err := tcp.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil || u.Scheme == "amqp" {
+		return conn, err
+	}
+	config, err := tlsConfig(d.config.TLS, u.Hostname())
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	return secure, nil
+}
+
+func tlsConfig(get func() (*tls.Config, error), host string) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if get != nil {
+		own, err := get()
+		if err != nil {
+			return nil, fmt.Errorf("TLS: %w", err)
+		}
+		config = own.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config, nil
+}
+
+// dialTLS is what an http.Transport dials with.
+func dialTLS(get func() (*tls.Config, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		config, err := tlsConfig(get, host)
+		if err != nil {
+			return nil, err
+		}
+		return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
+	}
+}
+
+func (d *dialer) auth() (amqp091.Authentication, error) {
+	if d.config.Mechanism == External {
+		return &amqp091.ExternalAuth{}, nil
+	}
+	username, password, err := d.config.Credentials()
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	return &amqp091.PlainAuth{Username: username, Password: password}, nil
+}
+
+// properties is what the broker's tools show of a connection. amqp091-go adds the capabilities, connection.blocked among
+// them.
+func (d *dialer) properties(name string) amqp091.Table {
+	p := amqp091.Table{"product": "weir", "platform": "Go", "connection_name": name}
+	if d.config.Version != "" {
+		p["version"] = d.config.Version
+	}
+	return p
+}
+
+// redact takes everything out of a URI that might be secret.
+func redact(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "a malformed URI"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}

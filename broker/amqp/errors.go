@@ -1,0 +1,91 @@
+package amqp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+)
+
+// The driver decides on reply codes (AMQP 0-9-1, section 1.2) that the broker itself has sent, and on nothing else:
+// amqp091-go puts 501 on every error of the socket and guesses 403 while it connects.
+
+// replied returns the broker's own reply in err, or nil.
+func replied(err error) *amqp091.Error {
+	var reply *amqp091.Error
+	if errors.As(err, &reply) && reply.Server {
+		return reply
+	}
+	return nil
+}
+
+// code is the reply code in err, 0 if the broker sent none.
+func code(err error) int {
+	if reply := replied(err); reply != nil {
+		return reply.Code
+	}
+	return 0
+}
+
+// words is err as people should read it: the broker's own text, which names the code's symbol and the object.
+func words(err error) string {
+	if reply := replied(err); reply != nil {
+		return fmt.Sprintf("%s (%d)", reply.Reason, reply.Code)
+	}
+	return err.Error()
+}
+
+// explain finds the sentinel for an error of opening, declaring or asking on a connection.
+func (c *connection) explain(err error) error {
+	if reply := replied(err); reply != nil {
+		return classify(reply)
+	}
+	return lost(err, c.wire)
+}
+
+func classify(reply *amqp091.Error) error {
+	switch reply.Code {
+	case amqp091.AccessRefused:
+		return fmt.Errorf("%w: %s", broker.ErrDenied, words(reply))
+	case amqp091.NotFound:
+		return fmt.Errorf("%w: %s", broker.ErrNotFound, words(reply))
+	case amqp091.NotImplemented, amqp091.CommandInvalid: // 503 is also an unknown exchange type
+		return fmt.Errorf("%w: %s", broker.ErrUnsupported, words(reply))
+	default:
+		return errors.New(words(reply))
+	}
+}
+
+// refusal is why a broker did not let us in. RabbitMQ answers wrong credentials by closing the socket (it would say so
+// only to a client with the capability authentication_failure_close), a missing or forbidden vhost by 530.
+func refusal(err error, w *wire) error {
+	switch {
+	case code(err) == amqp091.AccessRefused, code(err) == amqp091.NotAllowed:
+		return fmt.Errorf("%w: %s", broker.ErrDenied, words(err))
+	case errors.Is(err, amqp091.ErrSASL):
+		return fmt.Errorf("%w: the broker does not offer this auth-mechanism", broker.ErrDenied)
+	case errors.Is(err, amqp091.ErrCredentials) && errors.Is(w.failure(), io.EOF):
+		return fmt.Errorf("%w: wrong username or password", broker.ErrDenied)
+	case replied(err) == nil && w.failure() != nil:
+		return fmt.Errorf("handshake: %w", w.failure())
+	default:
+		return errors.New(words(err))
+	}
+}
+
+// lost is why a session ended: the broker's words, or what went wrong on the socket.
+func lost(err error, w *wire) error {
+	switch {
+	case replied(err) != nil:
+		return fmt.Errorf("%w: %s", broker.ErrLost, words(err))
+	case w.failure() != nil:
+		return fmt.Errorf("%w: %w", broker.ErrLost, w.failure())
+	case err != nil:
+		return fmt.Errorf("%w: %w", broker.ErrLost, err)
+	default:
+		return fmt.Errorf("%w: closed", broker.ErrLost)
+	}
+}

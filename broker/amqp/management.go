@@ -1,0 +1,156 @@
+package amqp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"weir/broker"
+)
+
+const (
+	// requestTimeout bounds one request to one node.
+	requestTimeout = 10 * time.Second
+	// mostAnswer bounds what is read of an answer.
+	mostAnswer = 16 << 20
+)
+
+// management reads from RabbitMQ's management API.
+type management struct {
+	name        string
+	uris        []string
+	credentials Credentials
+	client      *http.Client
+}
+
+// newManagement returns nil if no management API is configured.
+func newManagement(c Config) *management {
+	if len(c.Management.URIs) == 0 {
+		return nil
+	}
+	m := &management{name: c.Name, uris: c.Management.URIs, credentials: c.Management.Credentials}
+	if m.credentials == nil {
+		m.credentials = c.Credentials
+	}
+	m.client = &http.Client{
+		Transport: &http.Transport{DialTLSContext: dialTLS(c.TLS), MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute},
+		// A redirect could take the password elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return m
+}
+
+func (m *management) close() { m.client.CloseIdleConnections() }
+
+// get reads from the API: path names parts that are escaped here. The nodes are tried in order until one answers; an
+// answer of 401, 403 or 404 is the same on all. Errors are ErrDenied, ErrNotFound, or worth another try.
+func (m *management) get(ctx context.Context, out any, path ...string) error {
+	for i := range path {
+		path[i] = url.PathEscape(path[i])
+	}
+	what := "/api/" + strings.Join(path, "/")
+	var errs []error
+	for _, base := range m.uris {
+		err := m.ask(ctx, strings.TrimRight(base, "/")+what, out)
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("management API of broker %s: %s%s: %w", m.name, redact(base), what, err)
+		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrNotFound) {
+			return err
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (m *management) ask(ctx context.Context, uri string, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	if err != nil {
+		return errors.New("not a URI")
+	}
+	username, password, err := m.credentials()
+	if err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	req.SetBasicAuth(username, password)
+	req.Header.Set("Accept", "application/json")
+	reply, err := m.client.Do(req)
+	if err != nil {
+		var detailed *url.Error // repeats the URI, which may hold a password
+		if errors.As(err, &detailed) {
+			err = detailed.Err
+		}
+		return err
+	}
+	defer reply.Body.Close() //nolint:errcheck // it has been read
+	switch reply.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%w: %s", broker.ErrDenied, reply.Status)
+	case http.StatusNotFound:
+		return fmt.Errorf("%w: %s", broker.ErrNotFound, reply.Status)
+	default:
+		return errors.New(reply.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(reply.Body, mostAnswer+1))
+	if err != nil {
+		return err
+	}
+	if len(body) > mostAnswer {
+		return fmt.Errorf("an answer of more than %d MiB", mostAnswer>>20)
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("not the answer of a management API: %w", err)
+	}
+	return nil
+}
+
+// queue is what the API tells of a queue. Figures are absent for a moment after a queue or a node has begun, and as old
+// as the broker's statistics (collect_statistics_interval, 5 s by default).
+type queue struct {
+	Type      string         `json:"type"`
+	Arguments arguments      `json:"arguments"`
+	Policy    map[string]any `json:"effective_policy_definition"`
+	Ready     *int64         `json:"messages_ready"`
+	Unacked   *int64         `json:"messages_unacknowledged"`
+	Consumers *int64         `json:"consumers"`
+	Details   []struct {
+		Tag string `json:"consumer_tag"`
+	} `json:"consumer_details"`
+	Stats counters `json:"message_stats"`
+}
+
+// counters count since the queue was made, or since a node was started.
+type counters struct {
+	Publish      int64 `json:"publish"`
+	DeliverGet   int64 `json:"deliver_get"` // every delivery, also a second one
+	Ack          int64 `json:"ack"`
+	DeliverNoAck int64 `json:"deliver_no_ack"`
+	GetNoAck     int64 `json:"get_no_ack"`
+}
+
+// arguments are an object; where there are none some versions answer an empty list.
+type arguments map[string]any
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *arguments) UnmarshalJSON(text []byte) error {
+	if string(text) == "[]" {
+		return nil
+	}
+	return json.Unmarshal(text, (*map[string]any)(a))
+}
+
+func (m *management) queue(ctx context.Context, vhost, name string) (queue, error) {
+	var q queue
+	err := m.get(ctx, &q, "queues", vhost, name)
+	return q, err
+}

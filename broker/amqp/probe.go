@@ -1,0 +1,83 @@
+package amqp
+
+import (
+	"context"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+)
+
+// mostProbes bounds how many passive declares are under way at a time: a queue that does not answer keeps one of them.
+const mostProbes = 8
+
+// probes count queues. Their channels are kept for the next question: depths are asked for every second.
+type probes struct {
+	pool  *pool
+	slots chan struct{} // one for each that is under way
+	idle  chan *probe
+}
+
+// probe is a seat on a connection, and a channel on it until a queue that was not there has cost it.
+type probe struct {
+	conn *connection
+	ch   *amqp091.Channel
+}
+
+func newProbes(p *pool) *probes {
+	return &probes{pool: p, slots: make(chan struct{}, mostProbes), idle: make(chan *probe, mostProbes)}
+}
+
+// count asks how many messages are ready in a queue, and how many consumers it has.
+func (p *probes) count(ctx context.Context, queue string) (amqp091.Queue, error) {
+	return await(ctx, p.pool, func() (amqp091.Queue, error) {
+		select {
+		case p.slots <- struct{}{}:
+			defer func() { <-p.slots }()
+		case <-ctx.Done():
+			return amqp091.Queue{}, ctx.Err()
+		}
+		probe, err := p.take(ctx)
+		if err != nil {
+			return amqp091.Queue{}, err
+		}
+		q, err := probe.ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		if err != nil {
+			err = probe.conn.explain(err)
+		}
+		p.put(probe)
+		return q, err
+	}, nil)
+}
+
+// take returns a probe that was idle, or a new one, with a channel.
+func (p *probes) take(ctx context.Context) (*probe, error) {
+	var pr *probe
+	select {
+	case pr = <-p.idle:
+	default:
+		conn, err := p.pool.acquire(ctx, order{role: consuming, link: "depth"})
+		if err != nil {
+			return nil, err
+		}
+		pr = &probe{conn: conn}
+	}
+	if pr.ch != nil && !pr.ch.IsClosed() {
+		return pr, nil
+	}
+	ch, err := pr.conn.amqp.Channel()
+	if err != nil {
+		err = pr.conn.explain(err)
+		p.pool.release(pr.conn)
+		return nil, err
+	}
+	pr.ch = ch
+	return pr, nil
+}
+
+// put keeps a probe for later, unless its connection was lost.
+func (p *probes) put(pr *probe) {
+	if pr.conn.amqp.IsClosed() {
+		p.pool.release(pr.conn)
+		return
+	}
+	p.idle <- pr // never blocks: there are as many places as slots
+}

@@ -1,0 +1,256 @@
+package amqp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+)
+
+// sink implements broker.Sink and broker.Blocker on a channel of its own.
+//
+// Send writes and goes on; watch, the sink's one goroutine, matches the broker's answers to what is in flight.
+type sink struct {
+	pool *pool
+	conn *connection
+	ch   *amqp091.Channel
+	to   broker.Address
+
+	// written answers every Send of an unconfirmed sink; nil otherwise.
+	written *broker.Answer
+
+	inFlight inFlight
+	lost     chan struct{}
+
+	sending sync.Mutex // held while a message is written: channel.close must not come between its frames
+	once    sync.Once
+	closing error
+}
+
+// OpenSink implements broker.Broker. A queue is reached through the default exchange and declared if it is missing and
+// not Predeclared. A missing exchange is ErrNotFound.
+//
+// A message that makes RabbitMQ close the channel (over-size, forbidden, to an exchange that has gone) ends the session.
+// If it was the only one in flight its Confirm tells why; otherwise nobody knows which it was, and all are lost.
+func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (broker.Sink, error) {
+	if err := foreign(at); err != nil {
+		return nil, err
+	}
+	return await(ctx, b.pool, func() (broker.Sink, error) {
+		s, err := b.openSink(ctx, at, o)
+		if err != nil {
+			return nil, fmt.Errorf("publish to %v on broker %s: %w", at, b.config.Name, err)
+		}
+		return s, nil
+	}, func(s broker.Sink) { _ = s.Close() })
+}
+
+func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (*sink, error) {
+	conn, err := b.pool.acquire(ctx, order{role: publishing, link: o.Link, alone: o.Alone})
+	if err != nil {
+		return nil, err
+	}
+	ch, err := destination(conn, at, o)
+	if err != nil {
+		b.pool.release(conn)
+		return nil, err
+	}
+	s := &sink{pool: b.pool, conn: conn, ch: ch, to: at, lost: make(chan struct{})}
+	if o.Unconfirmed {
+		s.written = new(broker.Answer)
+		s.written.Settle(nil)
+	} else if err := ch.Confirm(false); err != nil {
+		_ = b.pool.vacate(conn, ch)
+		return nil, conn.explain(err)
+	}
+	s.start()
+	return s, nil
+}
+
+// destination opens a channel and makes sure that what it will publish to is there.
+func destination(conn *connection, at broker.Address, o broker.SinkOptions) (*amqp091.Channel, error) {
+	switch {
+	case at.Exchange != "":
+		return findExchange(conn, at.Exchange)
+	case at.Queue != "":
+		return ensureQueue(conn, at.Queue, o.Predeclared, o.DeclareArgs)
+	default:
+		ch, err := conn.amqp.Channel()
+		if err != nil {
+			return nil, conn.explain(err)
+		}
+		return ch, nil
+	}
+}
+
+// start listens to the broker's answers.
+func (s *sink) start() {
+	// The sizes only save switches between goroutines: watch is always listening.
+	confirms := s.ch.NotifyPublish(make(chan amqp091.Confirmation, 1024))
+	returns := s.ch.NotifyReturn(make(chan amqp091.Return, 16))
+	closed := s.ch.NotifyClose(make(chan *amqp091.Error, 1))
+	s.pool.running.Go(func() { s.watch(confirms, returns, closed) })
+}
+
+// watch settles what is in flight until the channel has closed.
+//
+// RabbitMQ sends a basic.return before the confirm of the same message, and amqp091-go passes both on from one goroutine:
+// when a confirm arrives here, its return is already waiting. Confirms come in the order of publishing.
+func (s *sink) watch(confirms <-chan amqp091.Confirmation, returns <-chan amqp091.Return, closed <-chan *amqp091.Error) {
+	for confirms != nil {
+		select {
+		case r, ok := <-returns:
+			if !ok {
+				returns = nil
+				continue
+			}
+			s.note(&r)
+		case c, ok := <-confirms:
+			if !ok {
+				confirms = nil
+				continue
+			}
+			for len(returns) > 0 {
+				r := <-returns
+				s.note(&r)
+			}
+			if !s.inFlight.confirm(c) {
+				s.fail(fmt.Errorf("%w: confirm %d is out of order", broker.ErrLost, c.DeliveryTag))
+			}
+		}
+	}
+	s.end(<-closed)
+}
+
+// note matches a return to what is in flight. One that matches nothing leaves no answer trustworthy.
+func (s *sink) note(r *amqp091.Return) {
+	if s.written != nil {
+		return // unconfirmed: nobody is waiting for an answer
+	}
+	if !s.inFlight.returned(r) {
+		s.fail(fmt.Errorf("%w: the broker returned a message that was not sent: exchange %q, routing key %q",
+			broker.ErrLost, r.Exchange, r.RoutingKey))
+	}
+}
+
+// fail ends the session from our side.
+func (s *sink) fail(err error) {
+	if s.inFlight.end(err, nil) {
+		close(s.lost)
+	}
+}
+
+// end settles what is left when the channel has closed. reply is the broker's reason, nil if there is none.
+func (s *sink) end(reply *amqp091.Error) {
+	var err error
+	if reply != nil {
+		err = reply
+	}
+	var only func(*confirm) error
+	if replied(err) != nil && !s.conn.amqp.IsClosed() { // the channel alone
+		only = func(c *confirm) error { return verdict(reply, len(c.message.Body)) }
+	}
+	if s.inFlight.end(lost(err, s.conn.wire), only) {
+		close(s.lost)
+	}
+}
+
+// Send implements broker.Sink.
+func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
+	if err := s.room(ctx); err != nil {
+		return nil, err
+	}
+	exchange, key := s.route(m)
+	p, err := outgoing(m, s.conn.amqp.Config.FrameSize)
+	if err == nil && max(len(exchange), len(key)) > mostShort {
+		err = fmt.Errorf("%w: an exchange or routing key of more than %d bytes", broker.ErrRefused, mostShort)
+	}
+	if err != nil {
+		refused := new(broker.Answer)
+		refused.Settle(err)
+		return refused, nil
+	}
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if s.written != nil {
+		if err := s.publish(exchange, key, p); err != nil {
+			return nil, err
+		}
+		return s.written, nil
+	}
+	c := &confirm{message: m, exchange: exchange, key: key}
+	if err := s.inFlight.add(c); err != nil {
+		return nil, err
+	}
+	// If this fails the channel has closed, and watch settles c.
+	if err := s.publish(exchange, key, p); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *sink) publish(exchange, key string, p amqp091.Publishing) error {
+	if err := s.inFlight.ended(); err != nil {
+		return err
+	}
+	if _, err := s.ch.PublishWithDeferredConfirm(exchange, key, true, false, p); err != nil {
+		return lost(err, s.conn.wire)
+	}
+	return nil
+}
+
+// room waits while more has been written than the socket takes.
+func (s *sink) room(ctx context.Context) error {
+	for {
+		reason, changed := s.conn.blocking.state()
+		if reason != "" {
+			return fmt.Errorf("%w: %s", broker.ErrBlocked, reason)
+		}
+		full := s.conn.wire.full()
+		if full == nil {
+			return nil
+		}
+		select {
+		case <-full:
+		case <-changed:
+		case <-s.lost:
+			return s.inFlight.ended()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// route is where m goes.
+func (s *sink) route(m *broker.Message) (exchange, key string) {
+	switch {
+	case s.to.Exchange != "" && s.to.RoutingKey != "":
+		return s.to.Exchange, s.to.RoutingKey
+	case s.to.Exchange != "":
+		return s.to.Exchange, m.RoutingKey
+	case s.to.Queue != "":
+		return "", s.to.Queue
+	default:
+		return m.Exchange, m.RoutingKey
+	}
+}
+
+// Lost implements broker.Sink.
+func (s *sink) Lost() <-chan struct{} { return s.lost }
+
+// Blocked implements broker.Blocker.
+func (s *sink) Blocked() (reason string, changed <-chan struct{}) { return s.conn.blocking.state() }
+
+// Close implements broker.Sink.
+func (s *sink) Close() error {
+	s.once.Do(func() {
+		s.fail(fmt.Errorf("%w: the sink was closed", broker.ErrLost))
+		s.sending.Lock() // whoever sends has finished; nobody begins
+		defer s.sending.Unlock()
+		s.closing = s.pool.vacate(s.conn, s.ch)
+	})
+	return s.closing
+}

@@ -1,0 +1,332 @@
+package amqp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+)
+
+// mostPrefetch is what basic.qos can say.
+const mostPrefetch = 1<<16 - 1
+
+// source implements broker.Source on a channel of its own. Its delivery tags count per channel, across consumers, which
+// is what lets Resize change consumers without giving anything back.
+type source struct {
+	broker *Broker
+	conn   *connection
+	ch     *amqp091.Channel
+	queue  string
+	link   string
+	scope  string // of messages
+	args   amqp091.Table
+
+	cancelled <-chan string         // consumers that the broker has cancelled
+	closed    <-chan *amqp091.Error // why the channel closed
+
+	deliveries <-chan amqp091.Delivery // of the consumer being read; Receive's own
+
+	calling sync.Mutex // one call at a time on the channel
+
+	mu       sync.Mutex
+	tag      string                    // of the consumer, empty without one
+	next     []<-chan amqp091.Delivery // of the consumers that follow, in order
+	resizing chan struct{}             // closed when Resize has ended; nil when it is not under way
+	stopped  bool                      // Stop has been called
+	err      error                     // why the session has ended, once Receive has said so
+
+	once    sync.Once
+	closing error
+}
+
+// OpenSource implements broker.Broker. A queue that is missing and not Predeclared is declared, durable, with
+// DeclareArgs. An exchange is received from through the queue "weir: shovel <site>/<link>", bound with the address's
+// routing key: durable, so that nothing published meanwhile is lost, and a quorum queue unless DeclareArgs have another
+// x-queue-type.
+//
+// A stream is recognised by x-stream-offset among the ConsumerArgs, by an x-queue-type of stream among the DeclareArgs, or
+// by the management API. Its source goes on after the last message that was settled, see offsets; x-stream-offset counts
+// the first time only.
+func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
+	if err := foreign(at); err != nil {
+		return nil, err
+	}
+	if at.Queue == "" && at.Exchange == "" {
+		return nil, fmt.Errorf("a source needs a queue or an exchange: %w", broker.ErrUnsupported)
+	}
+	return await(ctx, b.pool, func() (broker.Source, error) {
+		s, err := b.openSource(ctx, at, o)
+		if err != nil {
+			return nil, fmt.Errorf("consume from %v on broker %s: %w", at, b.config.Name, err)
+		}
+		return s, nil
+	}, func(s broker.Source) { _ = s.Close() })
+}
+
+func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
+	args, _, err := toTable(o.ConsumerArgs)
+	if err != nil {
+		return nil, fmt.Errorf("consumer arguments: %w: %w", broker.ErrUnsupported, err)
+	}
+	conn, err := b.pool.acquire(ctx, order{role: consuming, link: o.Link, alone: o.Alone})
+	if err != nil {
+		return nil, err
+	}
+	ch, queue, err := origin(conn, at, o)
+	if err != nil {
+		b.pool.release(conn)
+		return nil, err
+	}
+	s := &source{
+		broker: b, conn: conn, ch: ch, queue: queue, link: o.Link, scope: b.config.VHost + "/" + queue, args: args,
+		cancelled: ch.NotifyCancel(make(chan string, 4)),
+		closed:    ch.NotifyClose(make(chan *amqp091.Error, 1)),
+	}
+	if b.isStream(ctx, queue, o) {
+		return b.openStream(ctx, s, o)
+	}
+	if s.deliveries, err = s.consume(o.Window); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return &resizable{s}, nil
+}
+
+// origin opens a channel and makes sure that there is a queue to consume from.
+func origin(conn *connection, at broker.Address, o broker.SourceOptions) (*amqp091.Channel, string, error) {
+	if at.Queue != "" {
+		ch, err := ensureQueue(conn, at.Queue, o.Predeclared, o.DeclareArgs)
+		return ch, at.Queue, err
+	}
+	if ch, err := findExchange(conn, at.Exchange); err != nil {
+		return nil, "", err
+	} else if err := ch.Close(); err != nil {
+		return nil, "", conn.explain(err)
+	}
+	args := o.DeclareArgs
+	if _, ok := args[amqp091.QueueTypeArg]; !ok {
+		args = args.With(amqp091.QueueTypeArg, amqp091.QueueTypeQuorum)
+	}
+	queue := ownName("shovel", o.Site, o.Link)
+	ch, err := ensureQueue(conn, queue, false, args)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := ch.QueueBind(queue, at.RoutingKey, at.Exchange, false, nil); err != nil {
+		_ = ch.Close()
+		return nil, "", conn.explain(err)
+	}
+	return ch, queue, nil
+}
+
+// consume begins to consume with a window.
+func (s *source) consume(window int) (<-chan amqp091.Delivery, error) {
+	if err := s.ch.Qos(min(window, mostPrefetch), 0, false); err != nil {
+		return nil, s.conn.explain(err)
+	}
+	tag := consumerTag(s.link)
+	s.broker.consumers.add(s.queue, tag)
+	deliveries, err := s.ch.Consume(s.queue, tag, false, false, false, false, s.args)
+	if err != nil {
+		s.broker.consumers.remove(s.queue, tag)
+		return nil, s.conn.explain(err)
+	}
+	s.mu.Lock()
+	s.tag = tag
+	s.mu.Unlock()
+	return deliveries, nil
+}
+
+// cancel ends the consumer, if there is one. What was delivered stays.
+func (s *source) cancel() error {
+	s.mu.Lock()
+	tag := s.tag
+	s.mu.Unlock()
+	if tag == "" {
+		return nil
+	}
+	if err := s.ch.Cancel(tag, false); err != nil {
+		return lost(err, s.conn.wire)
+	}
+	s.forget()
+	return nil
+}
+
+// forget takes the consumer off the books.
+func (s *source) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tag != "" {
+		s.broker.consumers.remove(s.queue, s.tag)
+		s.tag = ""
+	}
+}
+
+// Receive implements broker.Source.
+func (s *source) Receive(ctx context.Context) (*broker.Message, error) {
+	for {
+		select {
+		case d, ok := <-s.deliveries:
+			if ok {
+				return incoming(&d, s.scope), nil
+			}
+			if err := s.advance(ctx); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// advance goes on to the consumer that follows the one whose deliveries have ended, or says why there is none.
+func (s *source) advance(ctx context.Context) error {
+	s.mu.Lock()
+	resizing, stopped, err := s.resizing, s.stopped, s.err
+	if len(s.next) > 0 {
+		s.deliveries, s.next = s.next[0], s.next[1:]
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case stopped && !s.ch.IsClosed():
+		return io.EOF
+	case resizing != nil && !s.ch.IsClosed():
+		select {
+		case <-resizing:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err = s.reason()
+	s.mu.Lock()
+	s.err = err
+	s.mu.Unlock()
+	return err
+}
+
+// reason is why deliveries ended though nobody here has asked for it. amqp091-go reports before it ends them.
+func (s *source) reason() error {
+	select {
+	case tag, ok := <-s.cancelled:
+		if ok {
+			return fmt.Errorf("%w: the broker cancelled consumer %q: queue %q was deleted, or its node went down",
+				broker.ErrLost, tag, s.queue)
+		}
+		return s.reasonClosed(<-s.closed)
+	case reply := <-s.closed:
+		return s.reasonClosed(reply)
+	}
+}
+
+func (s *source) reasonClosed(reply *amqp091.Error) error {
+	if reply == nil {
+		return lost(nil, s.conn.wire)
+	}
+	return lost(reply, s.conn.wire)
+}
+
+// Ack implements broker.Source.
+func (s *source) Ack(last *broker.Message) error {
+	if err := s.ch.Ack(last.Tag, true); err != nil {
+		return lost(err, s.conn.wire)
+	}
+	return nil
+}
+
+// Settle implements broker.Source.
+func (s *source) Settle(m *broker.Message, how broker.Settlement) error {
+	var err error
+	switch how {
+	case broker.Acked:
+		err = s.ch.Ack(m.Tag, false)
+	case broker.Rejected, broker.Returned:
+		err = s.ch.Reject(m.Tag, how == broker.Returned)
+	default:
+		return fmt.Errorf("unknown settlement %d", how)
+	}
+	if err != nil {
+		return lost(err, s.conn.wire)
+	}
+	return nil
+}
+
+// Stop implements broker.Source.
+func (s *source) Stop(ctx context.Context) error {
+	_, err := await(ctx, s.broker.pool, func() (struct{}, error) {
+		s.calling.Lock()
+		defer s.calling.Unlock()
+		s.mu.Lock()
+		s.stopped = true
+		s.mu.Unlock()
+		return struct{}{}, s.cancel()
+	}, nil)
+	return err
+}
+
+// Close implements broker.Source. It returns when the broker has taken back what is unsettled.
+func (s *source) Close() error {
+	s.once.Do(func() {
+		s.closing = s.broker.pool.vacate(s.conn, s.ch)
+		s.forget()
+	})
+	return s.closing
+}
+
+// resizable is the source of a queue; a stream cannot be consumed from again in the middle.
+type resizable struct{ *source }
+
+// Resize implements broker.Resizer: the consumer is cancelled and another one, with the new window, follows it on the
+// same channel. Until what the old one delivered is settled, it comes on top of the new window.
+func (s *resizable) Resize(ctx context.Context, window int) error {
+	_, err := await(ctx, s.broker.pool, func() (struct{}, error) {
+		s.calling.Lock()
+		defer s.calling.Unlock()
+		return struct{}{}, s.resize(window)
+	}, nil)
+	return err
+}
+
+func (s *resizable) resize(window int) error {
+	ended := make(chan struct{})
+	s.mu.Lock()
+	if s.stopped || s.tag == "" {
+		s.mu.Unlock()
+		return errors.New("the source has been stopped")
+	}
+	s.resizing = ended
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.resizing = nil
+		s.mu.Unlock()
+		close(ended)
+	}()
+	if err := s.cancel(); err != nil {
+		return err
+	}
+	next, err := s.consume(window)
+	if err != nil {
+		_ = s.ch.Close() // Receive must not wait for a consumer that never comes
+		return err
+	}
+	s.mu.Lock()
+	s.next = append(s.next, next)
+	s.mu.Unlock()
+	return nil
+}
+
+// consumerTag tells weir's consumers from others (see depth.go) and from one another.
+func consumerTag(link string) string {
+	return shorten(ownPrefix+link+" "+rand.Text()[:8], mostShort)
+}
