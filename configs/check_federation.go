@@ -1,0 +1,118 @@
+package configs
+
+import (
+	"errors"
+	"maps"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+)
+
+func (c *checker) upstream(at path, u Upstream) {
+	c.checkName(at, u.Name)
+	c.checkBroker(at.key("broker"), u.Broker)
+	c.upstreamSettings(at, u.UpstreamSettings)
+}
+
+func (c *checker) upstreamSettings(at path, s UpstreamSettings) {
+	c.linkSettings(at, s.LinkSettings)
+	if key := at.key("expires"); c.has(key) {
+		c.warn(key, "messages are lost when the gateway is away for longer than %s", brief(s.Expires))
+	}
+	if key := at.key("message-ttl"); c.has(key) {
+		c.warn(key, "messages are lost when they cannot be fetched within %s", brief(s.MessageTTL))
+	}
+}
+
+func (c *checker) upstreamSet(at path, name string, members []SetMember) {
+	if name == "all" {
+		c.mistake(at, "the set all always exists and holds every upstream; choose another name")
+	}
+	if len(members) == 0 {
+		c.mistake(at, "is empty; list upstreams")
+	}
+	type from struct{ upstream, exchange, queue string }
+	seen := map[from]bool{}
+	for i, m := range members {
+		c.checkUpstream(at.index(i).key("upstream"), m.Upstream)
+		c.upstreamSettings(at.index(i), m.UpstreamSettings)
+		key := from{m.Upstream, m.Exchange, m.Queue}
+		if seen[key] {
+			c.mistake(at.index(i), "upstream %q is there twice; give one of them another exchange or queue", m.Upstream)
+		}
+		seen[key] = true
+	}
+}
+
+func (c *checker) checkUpstream(at path, name string) {
+	if _, ok := c.cfg.Upstreams[name]; !ok {
+		c.mistake(at, "no upstream %q%s", c.written(at), suggest(name, slices.Sorted(maps.Keys(c.cfg.Upstreams))))
+	}
+}
+
+func (c *checker) policy(at path, p Policy) {
+	c.checkName(at, p.Name)
+	c.checkBrokerOrLocal(at.key("downstream"), p.Downstream)
+	c.pattern(at.key("pattern"), p.Pattern)
+	c.definition(at.key("definition"), p)
+}
+
+// pattern checks a regular expression. RabbitMQ's are PCRE, which can do more.
+func (c *checker) pattern(at path, text string) bool {
+	_, err := regexp.Compile(text)
+	var e *syntax.Error
+	if errors.As(err, &e) {
+		c.mistake(at, "not a regular expression of RE2: %s: %q", e.Code, e.Expr)
+	}
+	return err == nil
+}
+
+// definition checks that one of the three keys is there and leads to an upstream.
+func (c *checker) definition(at path, p Policy) {
+	var given []string
+	for _, key := range []string{"federation-upstream", "federation-upstream-set", "federation-upstream-pattern"} {
+		if c.has(at.key(key)) {
+			given = append(given, key)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		c.mistake(at, "names no upstream; write federation-upstream, federation-upstream-set or federation-upstream-pattern")
+		return
+	case len(given) > 1:
+		c.mistake(at.key(given[1]), "a policy has one of the federation-upstream keys; %s is there already", given[0])
+		return
+	}
+	at = at.key(given[0])
+	switch d := p.Definition; given[0] {
+	case "federation-upstream":
+		c.checkUpstream(at, d.Upstream)
+	case "federation-upstream-set":
+		if _, ok := c.cfg.UpstreamSets[d.UpstreamSet]; !ok && d.UpstreamSet != "all" {
+			known := append(slices.Sorted(maps.Keys(c.cfg.UpstreamSets)), "all")
+			c.mistake(at, "no upstream set %q%s", c.written(at), suggest(d.UpstreamSet, known))
+			return
+		}
+	case "federation-upstream-pattern":
+		if !c.pattern(at, d.UpstreamPattern) {
+			return
+		}
+	}
+	c.upstreamsOf(at, p)
+}
+
+// upstreamsOf checks the upstreams that a policy leads to. `all` and a pattern may pick the downstream itself, which is
+// then left out; named outright it is a mistake, unless another exchange or queue is named, too.
+func (c *checker) upstreamsOf(at path, p Policy) {
+	picked := p.Definition.UpstreamPattern != "" || p.Definition.UpstreamSet == "all"
+	all := c.cfg.UpstreamsOf(p)
+	if picked && len(all) == 0 {
+		c.mistake(at, "leads to no upstream; those of %s itself do not count", p.Downstream)
+	}
+	for _, u := range all {
+		if loops(u, p) {
+			c.mistake(at, "upstream %s is on %s, which is the downstream; name another exchange or queue in the upstream",
+				u.Name, u.Broker)
+		}
+	}
+}
