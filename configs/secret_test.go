@@ -127,6 +127,43 @@ func TestSecretFileIsReadEachTime(t *testing.T) {
 	}
 }
 
+// Each block that can have a secret in a file reads it from there, beside the configuration.
+func TestEverySecretFile(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "secret"), "from the file\n")
+	cfg, _, err := configs.Parse(filepath.Join(folder, "weir.yaml"), []byte(`
+brokers:
+  eu:
+    type: rabbitmq
+    uris: [amqp://eu]
+    management: {uris: ["http://eu"], username: gw, password-file: secret}
+  ap: {type: nats, uris: [nats://ap], token-file: secret}
+  dev:
+    type: embedded
+    data-dir: data
+    users: [{username: a, password-file: secret}]
+    cluster: {name: c, listen: "127.0.0.1:1", routes: ["b:1", "c:1"], secret-file: secret}
+admin: {token-file: secret}
+`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range map[string]func() (string, error){
+		"management": cfg.Brokers["eu"].Management.ReadPassword,
+		"token":      cfg.Brokers["ap"].ReadToken,
+		"user":       cfg.Brokers["dev"].Users[0].ReadPassword,
+		"cluster":    cfg.Brokers["dev"].Cluster.ReadSecret,
+		"admin":      cfg.Admin.ReadToken,
+	} {
+		if got, err := read(); got != "from the file" || err != nil {
+			t.Errorf("%s reads %q, %v", name, got, err)
+		}
+	}
+	if got, err := cfg.Brokers["eu"].ReadPassword(); got != "guest" || err != nil {
+		t.Errorf("without a file: %q, %v", got, err)
+	}
+}
+
 // A file that is not there yet is no reason to refuse a configuration; it may be checked on another machine.
 func TestMissingSecretFileIsAWarning(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "weir.yaml")
