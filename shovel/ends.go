@@ -19,6 +19,8 @@ type End struct {
 	As     broker.Role
 	// Predeclared: what is missing there is not declared by the shovel.
 	Predeclared bool
+	// DeclareArgs are what a missing queue is declared with.
+	DeclareArgs broker.Table
 	// Rejects: a message that no destination takes is rejected here, and lost unless the queue dead-letters it.
 	Rejects bool
 }
@@ -41,6 +43,7 @@ func endsOf(site string, s configs.Shovel) []End {
 		At:          sourceAddress(site, s),
 		As:          broker.AsSource,
 		Predeclared: s.Source.Predeclared,
+		DeclareArgs: table(s.Source.QueueArgs),
 		Rejects:     s.OnRefused.Then == configs.ThenReject || s.OnUnroutable.Then == configs.ThenReject,
 	}
 	ends := []End{source}
@@ -57,7 +60,8 @@ func endsOf(site string, s configs.Shovel) []End {
 	for i, d := range s.Destinations {
 		path := path + ".destinations[" + strconv.Itoa(i) + "]"
 		ends = append(ends, End{
-			Path: path, Broker: d.Broker, At: destinationAddress(d), As: broker.AsDestination, Predeclared: d.Predeclared,
+			Path: path, Broker: d.Broker, At: destinationAddress(d), As: broker.AsDestination,
+			Predeclared: d.Predeclared, DeclareArgs: table(d.QueueArgs),
 		})
 		if d.Room != nil {
 			watch(path+".room", d.Room.Watch)
