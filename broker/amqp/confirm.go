@@ -14,7 +14,8 @@ type confirm struct {
 	broker.Answer
 	message       *broker.Message // nil once settled
 	exchange, key string
-	unroutable    error // the broker's words in its basic.return
+	answer        *amqp091.DeferredConfirmation // nil until it has been written
+	unroutable    error                         // the broker's words in its basic.return
 }
 
 // settle gives the answer and lets go of the message.
@@ -23,14 +24,15 @@ func (c *confirm) settle(err error) {
 	c.Settle(err)
 }
 
-// inFlight holds what has been sent and not answered, oldest first. Delivery tags count from 1, so the first that has no
-// answer yet is the one after those that had.
+// inFlight holds what has been sent and not settled, oldest first. Settling goes in that order.
+//
+// (amqp091-go's NotifyPublish would tell in order, too. But it turns a nack into an ack when later messages are acked
+// with multiple before earlier ones have been answered.)
 type inFlight struct {
 	mu    sync.Mutex
 	queue []*confirm
-	first int    // of queue, not answered
-	tag   uint64 // of queue[first-1]
-	err   error  // why the session has ended
+	first int   // of queue, not settled
+	err   error // why the session has ended
 }
 
 // add appends c. It fails when the session has ended.
@@ -40,7 +42,7 @@ func (f *inFlight) add(c *confirm) error {
 	if f.err != nil {
 		return f.err
 	}
-	if f.first > len(f.queue)/2 { // as many places are free as are taken: move what is taken to the front
+	if f.first > len(f.queue)/2 { // more places are free than taken: move what is taken to the front
 		n := copy(f.queue, f.queue[f.first:])
 		clear(f.queue[n:])
 		f.queue, f.first = f.queue[:n], 0
@@ -49,27 +51,49 @@ func (f *inFlight) add(c *confirm) error {
 	return nil
 }
 
-// confirm settles the oldest. It returns false if the answer is about another one.
-func (f *inFlight) confirm(answer amqp091.Confirmation) bool {
+// written says where the answer to c will be. It returns true if c is the oldest, whose answer is waited for.
+func (f *inFlight) written(c *confirm, answer *amqp091.DeferredConfirmation) (oldest bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.answer = answer
+	return f.first < len(f.queue) && f.queue[f.first] == c
+}
+
+// next is closed when the oldest has been answered; nil while nothing has been written.
+func (f *inFlight) next() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first == len(f.queue) || f.queue[f.first].answer == nil {
+		return nil
+	}
+	return f.queue[f.first].answer.Done()
+}
+
+// answered tells whether the oldest has been answered.
+func (f *inFlight) answered() bool {
+	select {
+	case <-f.next():
+		return true
+	default:
+		return false
+	}
+}
+
+// settle settles the oldest, which has been answered. If it was returned, that has been noted.
+func (f *inFlight) settle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
-		return true
-	}
-	if answer.DeliveryTag != f.tag+1 || f.first == len(f.queue) {
-		return false
+		return
 	}
 	c := f.queue[f.first]
 	f.queue[f.first] = nil
 	f.first++
-	f.tag++
-	switch {
-	case !answer.Ack:
-		c.settle(fmt.Errorf("%w: basic.nack", broker.ErrRefused))
-	default:
+	if c.answer.Acked() {
 		c.settle(c.unroutable)
+	} else {
+		c.settle(fmt.Errorf("%w: basic.nack", broker.ErrRefused))
 	}
-	return true
 }
 
 // returned matches a basic.return to the oldest message that it can be about. It returns false if there is none.
@@ -88,8 +112,8 @@ func (f *inFlight) returned(r *amqp091.Return) bool {
 	return true
 }
 
-// end settles everything with err; if there is only one, and only is given, with what it says. It returns false if the
-// session had ended before.
+// end settles what the broker has not confirmed with err; if that is a single one, and only is given, with what it says.
+// It returns false if the session had ended before.
 func (f *inFlight) end(err error, only func(*confirm) error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,13 +122,21 @@ func (f *inFlight) end(err error, only func(*confirm) error) bool {
 	}
 	f.err = err
 	left := f.queue[f.first:]
-	if len(left) == 1 && only != nil {
-		err = only(left[0])
-	}
+	f.queue, f.first = nil, 0
+	unknown := left[:0]
 	for _, c := range left {
+		if c.answer != nil && c.answer.Acked() {
+			c.settle(c.unroutable)
+		} else {
+			unknown = append(unknown, c)
+		}
+	}
+	if len(unknown) == 1 && only != nil {
+		err = only(unknown[0])
+	}
+	for _, c := range unknown {
 		c.settle(err)
 	}
-	f.queue, f.first = nil, 0
 	return true
 }
 

@@ -89,7 +89,7 @@ func (p *pool) seat(o order) (*connection, error) {
 		return nil, errClosed
 	}
 	for _, c := range p.open {
-		if c.role == o.role && !c.alone && !o.alone && c.sessions < p.limit {
+		if c.role == o.role && !c.alone && !o.alone && c.sessions < p.limit && !c.gone() {
 			c.sessions++
 			return c, nil
 		}
@@ -100,6 +100,16 @@ func (p *pool) seat(o order) (*connection, error) {
 	p.open = append(p.open, c)
 	p.running.Go(func() { p.run(ctx, c) })
 	return c, nil
+}
+
+// gone: run is about to find out.
+func (c *connection) gone() bool {
+	select {
+	case <-c.ready:
+		return c.err != nil || c.amqp.IsClosed()
+	default:
+		return false
+	}
 }
 
 // release gives back a seat.

@@ -23,6 +23,7 @@ type sink struct {
 	written *broker.Answer
 
 	inFlight inFlight
+	begun    chan struct{} // says that inFlight.next is no longer nil
 	lost     chan struct{}
 
 	sending sync.Mutex // held while a message is written: channel.close must not come between its frames
@@ -58,7 +59,7 @@ func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkO
 		b.pool.release(conn)
 		return nil, err
 	}
-	s := &sink{pool: b.pool, conn: conn, ch: ch, to: at, lost: make(chan struct{})}
+	s := &sink{pool: b.pool, conn: conn, ch: ch, to: at, begun: make(chan struct{}, 1), lost: make(chan struct{})}
 	if o.Unconfirmed {
 		s.written = new(broker.Answer)
 		s.written.Settle(nil)
@@ -88,41 +89,47 @@ func destination(conn *connection, at broker.Address, o broker.SinkOptions) (*am
 
 // start listens to the broker's answers.
 func (s *sink) start() {
-	// The sizes only save switches between goroutines: watch is always listening.
-	confirms := s.ch.NotifyPublish(make(chan amqp091.Confirmation, 1024))
-	returns := s.ch.NotifyReturn(make(chan amqp091.Return, 16))
+	returns := s.ch.NotifyReturn(make(chan amqp091.Return, 64)) // as many as may come before watch looks
 	closed := s.ch.NotifyClose(make(chan *amqp091.Error, 1))
-	s.pool.running.Go(func() { s.watch(confirms, returns, closed) })
+	s.pool.running.Go(func() { s.watch(returns, closed) })
 }
 
-// watch settles what is in flight until the channel has closed.
-//
-// RabbitMQ sends a basic.return before the confirm of the same message, and amqp091-go passes both on from one goroutine:
-// when a confirm arrives here, its return is already waiting. Confirms come in the order of publishing.
-func (s *sink) watch(confirms <-chan amqp091.Confirmation, returns <-chan amqp091.Return, closed <-chan *amqp091.Error) {
-	for confirms != nil {
+// watch settles what is in flight until the channel has closed, which amqp091-go tells on both of its channels.
+func (s *sink) watch(returns <-chan amqp091.Return, closed <-chan *amqp091.Error) {
+	var reason *amqp091.Error
+	for returns != nil || closed != nil {
 		select {
+		case <-s.inFlight.next():
+			s.settle(returns)
+		case <-s.begun:
 		case r, ok := <-returns:
-			if !ok {
-				returns = nil
-				continue
-			}
-			s.note(&r)
-		case c, ok := <-confirms:
-			if !ok {
-				confirms = nil
-				continue
-			}
-			for len(returns) > 0 {
-				r := <-returns
+			if ok {
 				s.note(&r)
+			} else {
+				returns = nil
 			}
-			if !s.inFlight.confirm(c) {
-				s.fail(fmt.Errorf("%w: confirm %d is out of order", broker.ErrLost, c.DeliveryTag))
+		case e, ok := <-closed:
+			if ok {
+				reason = e
+			} else {
+				closed = nil
 			}
 		}
 	}
-	s.end(<-closed)
+	s.end(reason)
+}
+
+// settle settles the oldest as far as they have been answered. RabbitMQ sends a basic.return before the confirm of the
+// same message, and amqp091-go passes both on from one goroutine: once a confirm is seen, its return is waiting. An answer
+// that is seen when the channel has closed may be amqp091-go's own, and is left to end.
+func (s *sink) settle(returns <-chan amqp091.Return) {
+	for s.inFlight.answered() && !s.ch.IsClosed() {
+		for len(returns) > 0 {
+			r := <-returns
+			s.note(&r)
+		}
+		s.inFlight.settle()
+	}
 }
 
 // note matches a return to what is in flight. One that matches nothing leaves no answer trustworthy.
@@ -176,7 +183,10 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	if s.written != nil {
-		if err := s.publish(exchange, key, p); err != nil {
+		if err := s.inFlight.ended(); err != nil {
+			return nil, err
+		}
+		if _, err := s.publish(exchange, key, p); err != nil {
 			return nil, err
 		}
 		return s.written, nil
@@ -185,21 +195,27 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 	if err := s.inFlight.add(c); err != nil {
 		return nil, err
 	}
-	// If this fails the channel has closed, and watch settles c.
-	if err := s.publish(exchange, key, p); err != nil {
+	answer, err := s.publish(exchange, key, p)
+	if err != nil { // the channel has closed, and watch settles c
 		return nil, err
+	}
+	if s.inFlight.written(c, answer) {
+		select {
+		case s.begun <- struct{}{}:
+		default:
+		}
 	}
 	return c, nil
 }
 
-func (s *sink) publish(exchange, key string, p amqp091.Publishing) error {
-	if err := s.inFlight.ended(); err != nil {
-		return err
+// publish writes a message. It holds none of our locks that watch takes: amqp091-go has its own, and its reader may wait
+// for watch.
+func (s *sink) publish(exchange, key string, p amqp091.Publishing) (*amqp091.DeferredConfirmation, error) {
+	answer, err := s.ch.PublishWithDeferredConfirm(exchange, key, true, false, p)
+	if err != nil {
+		return nil, lost(err, s.conn.wire)
 	}
-	if _, err := s.ch.PublishWithDeferredConfirm(exchange, key, true, false, p); err != nil {
-		return lost(err, s.conn.wire)
-	}
-	return nil
+	return answer, nil
 }
 
 // room waits while more has been written than the socket takes.

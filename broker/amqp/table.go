@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -9,8 +10,8 @@ import (
 	"weir/broker"
 )
 
-// amqp091-go has types of its own for what nests, and closes the whole connection, or the receiver's, over a table that
-// breaks one of these limits. They are checked before anything is written.
+// amqp091-go has types of its own for what nests. It closes the whole connection, or the receiver's, over a table that
+// breaks one of these limits, so they are checked before anything is written.
 const (
 	mostNested   = 32      // levels of arrays and tables
 	mostElements = 8192    // entries of one array or table
@@ -96,10 +97,14 @@ func toValue(value any, depth int) (converted any, size int, err error) {
 		return nil, 2, nil
 	case int16, uint16:
 		return nil, 3, nil
-	case int32, uint32, float32:
+	case int32, uint32:
 		return nil, 5, nil
-	case int64, float64, time.Time:
+	case int64, time.Time:
 		return nil, 9, nil
+	case float32:
+		return nil, 5, finite(float64(v))
+	case float64:
+		return nil, 9, finite(v)
 	case broker.Decimal:
 		return amqp091.Decimal(v), 6, nil
 	case string:
@@ -140,6 +145,14 @@ func fits(elements, depth int) error {
 	}
 	if elements > mostElements {
 		return fmt.Errorf("%d entries, at most %d are possible", elements, mostElements)
+	}
+	return nil
+}
+
+// finite refuses what Erlang has no floats for: RabbitMQ closes the connection over it.
+func finite(f float64) error {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return fmt.Errorf("%v is a number that RabbitMQ cannot read", f)
 	}
 	return nil
 }
