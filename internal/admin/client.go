@@ -1,0 +1,126 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"weir/configs"
+	"weir/internal/gateway"
+	"weir/link"
+)
+
+// ErrNobody says that no weir answers at any of the sockets.
+var ErrNobody = errors.New("no weir answers")
+
+// Refusal is an answer that is an error.
+type Refusal struct {
+	Status   int // of HTTP
+	Message  string
+	Problems configs.Problems
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+// Client talks to a weir that runs on this host.
+type Client struct {
+	sockets []string
+	http    http.Client
+}
+
+// NewClient makes a Client that tries the sockets in order.
+func NewClient(sockets ...string) *Client {
+	c := &Client{sockets: sockets}
+	c.http = http.Client{
+		Timeout: time.Minute,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
+		},
+	}
+	return c
+}
+
+// Status asks for everything.
+func (c *Client) Status(ctx context.Context) (s gateway.Status, err error) {
+	return s, c.do(ctx, http.MethodGet, "/api/links", nil, &s)
+}
+
+// Link asks for one link.
+func (c *Client) Link(ctx context.Context, name string) (s link.Status, err error) {
+	return s, c.do(ctx, http.MethodGet, "/api/links/"+url.PathEscape(name), nil, &s)
+}
+
+// Pause drains a link and holds it.
+func (c *Client) Pause(ctx context.Context, name, reason string) (s link.Status, err error) {
+	return s, c.do(ctx, http.MethodPost, "/api/links/"+url.PathEscape(name)+"/pause", pauseRequest{reason}, &s)
+}
+
+// Resume lets a paused link run.
+func (c *Client) Resume(ctx context.Context, name string) (s link.Status, err error) {
+	return s, c.do(ctx, http.MethodPost, "/api/links/"+url.PathEscape(name)+"/resume", nil, &s)
+}
+
+// Override switches the overflow of a shovel.
+func (c *Client) Override(ctx context.Context, name string, mode link.Mode) (s link.Status, err error) {
+	return s, c.do(ctx, http.MethodPost, "/api/shovels/"+url.PathEscape(name)+"/overflow/"+string(mode), nil, &s)
+}
+
+// Reload has the configuration read again.
+func (c *Client) Reload(ctx context.Context) (done gateway.Changes, err error) {
+	return done, c.do(ctx, http.MethodPost, "/api/reload", nil, &done)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body, into any) error {
+	var sent bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&sent).Encode(body); err != nil {
+			return err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://weir"+path, &sent)
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		var asked *url.Error // it names a host that does not exist
+		if errors.As(err, &asked) {
+			err = asked.Err
+		}
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusOK {
+		return json.NewDecoder(response.Body).Decode(into)
+	}
+	var why failure
+	if err := json.NewDecoder(response.Body).Decode(&why); err != nil {
+		return fmt.Errorf("weir answered %s", response.Status)
+	}
+	return &Refusal{Status: response.StatusCode, Message: why.Error, Problems: why.Problems}
+}
+
+// dial connects to the first socket where somebody answers.
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	cure := "start it with `weir run`, or say where it is with --socket"
+	for _, path := range c.sockets {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			return conn, nil
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			cure = "you may not use " + path + ": join the group it belongs to"
+		}
+	}
+	return nil, fmt.Errorf("%w at %s; %s", ErrNobody, strings.Join(c.sockets, " or "), cure)
+}

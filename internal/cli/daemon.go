@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"weir/configs"
+	"weir/internal/admin"
+)
+
+// daemonFlags are those of commands that talk to a weir that runs.
+func daemonFlags(cmd *cobra.Command) {
+	cmd.Flags().String("socket", "", "unix socket of the weir that runs (default: WEIR_ADMIN_SOCKET, admin.socket of the configuration, or the runtime directory)")
+	configs.AddFileFlag(cmd.Flags())
+}
+
+// daemon finds the weir that runs. A configuration that is missing or has mistakes does not matter: commands must work
+// while somebody edits it.
+func daemon(cmd *cobra.Command) *admin.Client {
+	if socket, _ := cmd.Flags().GetString("socket"); socket != "" {
+		return admin.NewClient(socket)
+	}
+	if socket := os.Getenv("WEIR_ADMIN_SOCKET"); socket != "" {
+		return admin.NewClient(socket)
+	}
+	if _, load, err := loader(cmd); err == nil {
+		if cfg, _, err := load(); err == nil && cfg.Admin.Socket != "" {
+			return admin.NewClient(cfg.Admin.Socket)
+		}
+	}
+	return admin.NewClient(admin.Sockets()...)
+}
+
+// linkNames completes the names of links.
+func linkNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	s, err := daemon(cmd).Status(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	names := make([]string, len(s.Links))
+	for i, l := range s.Links {
+		names[i] = l.Name
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"weir/broker"
+	"weir/configs"
+	"weir/internal/admin"
+	"weir/internal/gateway"
+)
+
+// The exit codes: those of sysexits.h, as RabbitMQ's tools use them, and the shell's for an interrupt.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 64
+	exitData        = 65 // what was named is not there
+	exitUnreachable = 69 // a broker, or the weir that runs
+	exitInternal    = 70
+	exitTryAgain    = 75
+	exitConfig      = 78
+	exitInterrupted = 130
+)
+
+// exit is an error that knows its code. Without an error everything has been said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+// outcome is the error of a command that did run; what cobra finds before is a mistake in the arguments.
+type outcome struct{ err error }
+
+func (o *outcome) Error() string { return o.err.Error() }
+
+// act makes the RunE of a command.
+func act(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := run(cmd, args); err != nil {
+			return &outcome{err}
+		}
+		return nil
+	}
+}
+
+// explain prints an error as its reader needs it, and returns its code.
+func (a *app) explain(err error) int {
+	var problems configs.Problems
+	var refusal *admin.Refusal
+	switch {
+	case err.Error() == "":
+	case errors.As(err, &problems):
+		a.say("%s", problems.Error())
+	case errors.As(err, &refusal) && refusal.Problems != nil:
+		a.say("%s\nweir: %s", refusal.Problems.Error(), printable(refusal.Message))
+	default:
+		a.say("weir: %s", printable(err.Error()))
+	}
+	return codeOf(err)
+}
+
+func codeOf(err error) int {
+	var known exit
+	var refusal *admin.Refusal
+	switch {
+	case errors.As(err, &known):
+		return known.code
+	case errors.As(err, &refusal):
+		return codeOfAnswer(refusal.Status)
+	case errors.Is(err, configs.ErrNoFile):
+		return exitConfig
+	case errors.Is(err, admin.ErrNobody), errors.Is(err, gateway.ErrUnreachable):
+		return exitUnreachable
+	case errors.Is(err, gateway.ErrLengthUnknown):
+		return exitTryAgain
+	case errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported):
+		return exitData
+	}
+	return exitFailed
+}
+
+// codeOfAnswer translates what the admin API says.
+func codeOfAnswer(status int) int {
+	switch status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusBadRequest:
+		return exitData
+	case http.StatusUnprocessableEntity:
+		return exitConfig
+	case http.StatusServiceUnavailable:
+		return exitTryAgain
+	}
+	return exitFailed
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/admin"
+	"weir/internal/gateway"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the links of a configuration, in the foreground",
+		Long: `Run the links of a configuration, in the foreground.
+
+SIGHUP reads the configuration again (as weir reload does): links that have not changed go on undisturbed, and a
+configuration with mistakes changes nothing. SIGTERM and SIGINT stop: what is in flight is confirmed and acked first. A
+second one quits at once; what was in flight is then delivered again.`,
+		Args: cobra.NoArgs,
+		RunE: act(func(cmd *cobra.Command, _ []string) error { return a.run(cmd, follow) }),
+	}
+	configFlags(cmd)
+	cmd.Flags().BoolVar(&follow, "watch", false, "reload when the configuration file changes")
+	return cmd
+}
+
+func (a *app) run(cmd *cobra.Command, follow bool) error {
+	file, load, err := loader(cmd)
+	if err != nil {
+		return err
+	}
+	cfg, warnings, err := load()
+	if err != nil {
+		return exit{exitConfig, err}
+	}
+	level := new(slog.LevelVar)
+	log := newLog(a.stderr, cfg.Telemetry.Logs.Format, level)
+
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ctx, again, stop := interruptible(cmd.Context())
+	defer stop()
+	var changed <-chan struct{} // nil: never
+	if follow {
+		var stopWatching func()
+		if changed, stopWatching, err = watchFile(file, log); err != nil {
+			return err
+		}
+		defer stopWatching()
+	}
+	server, err := admin.Listen(cfg.Admin, log)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	g, err := gateway.Start(ctx, cfg, warnings, gateway.Options{File: file, Load: load, Open: a.open, Log: log, Level: level})
+	if err != nil {
+		return exit{exitFailed, err}
+	}
+	server.Serve(g)
+
+	reload := func(why string) {
+		log.Info("configuration is read again", "because", why)
+		_, _ = g.Reload() // logs, and shows in status
+	}
+	for ctx.Err() == nil {
+		select {
+		case <-hup:
+			reload("SIGHUP")
+		case <-changed:
+			reload("the file has changed")
+		case <-ctx.Done():
+		}
+	}
+	log.Info("weir stops: what is in flight is brought over first; a second signal quits at once")
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		g.Wait()
+	}()
+	select {
+	case <-stopped:
+		log.Info("weir has stopped")
+		return nil
+	case <-again:
+		log.Warn("weir quits at once; what was in flight will be delivered again")
+		return exit{exitInterrupted, nil}
+	}
+}

@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/broker"
+	"weir/configs"
+	"weir/internal/brokers"
+	"weir/shovel"
+)
+
+// connectTimeout bounds each question that Connect asks a broker.
+const connectTimeout = 10 * time.Second
+
+// ErrUnreachable says that a broker did not let us in, for another reason than credentials.
+var ErrUnreachable = errors.New("unreachable")
+
+// Connect dials every declared broker and looks whether links would open there: whether queues and exchanges exist, and
+// the user may use them, and whether what is rejected is kept. It changes and consumes nothing. Embedded brokers are left
+// out: they exist only inside a process that runs. Each Problem ends in its cure; file stands in them. reached is false if
+// a broker could not be asked.
+func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers.Open, log *slog.Logger) (found configs.Problems, reached bool) {
+	ends := shovel.Ends(cfg)
+	names := slices.Sorted(maps.Keys(cfg.Brokers))
+	looks := make([]look, len(names))
+	var looking sync.WaitGroup
+	for i, name := range names {
+		if cfg.Brokers[name].Type == configs.Embedded {
+			continue
+		}
+		looking.Go(func() {
+			looks[i] = look{ctx: ctx, file: file, broker: name}
+			looks[i].at(brokers.Declare(cfg, name), ends, open, log)
+		})
+	}
+	looking.Wait()
+	reached = true
+	for _, l := range looks {
+		found = append(found, l.found...)
+		reached = reached && !l.unreachable
+	}
+	return found, reached
+}
+
+// look is what is seen of one broker.
+type look struct {
+	ctx          context.Context
+	file, broker string
+	found        configs.Problems
+	unreachable  bool
+}
+
+func (l *look) at(declared brokers.Declared, ends []shovel.End, open brokers.Open, log *slog.Logger) {
+	path := "brokers." + l.broker
+	b, closeIt, err := open(l.ctx, declared, log)
+	if err != nil {
+		l.mistake(path, err.Error())
+		return
+	}
+	defer closeIt()
+	checker, ok := b.(broker.Checker)
+	if !ok {
+		l.mistake(path, "cannot be looked at before links run")
+		return
+	}
+	if err := ask(l.ctx, func(ctx context.Context) error {
+		return checker.Check(ctx, broker.Address{}, broker.AsDestination, true)
+	}); err != nil {
+		cure := "is it up, and do uris and tls fit?"
+		if errors.Is(err, broker.ErrDenied) {
+			cure = "look at username, password and vhost"
+		}
+		l.fail(path, err, cure)
+		return
+	}
+	for _, e := range ends {
+		if e.Broker == l.broker {
+			l.end(checker, e)
+		}
+	}
+}
+
+// end looks at one address.
+func (l *look) end(checker broker.Checker, e shovel.End) {
+	err := ask(l.ctx, func(ctx context.Context) error {
+		return checker.Check(ctx, e.At, e.As, e.Predeclared)
+	})
+	switch {
+	case errors.Is(err, broker.ErrDenied):
+		l.fail(e.Path, err, "grant the permission to the user, or log in as another")
+	case errors.Is(err, broker.ErrNotFound):
+		l.fail(e.Path, err, "declare it on the broker")
+	case errors.Is(err, broker.ErrUnsupported):
+		l.fail(e.Path, err, "address it in this broker's words")
+	case err != nil:
+		l.fail(e.Path, err, "try again")
+	case e.Rejects:
+		l.rejects(checker, e)
+	}
+}
+
+// rejects looks whether what is rejected at a source is kept.
+func (l *look) rejects(checker broker.Checker, e shovel.End) {
+	var kept bool
+	err := ask(l.ctx, func(ctx context.Context) (err error) {
+		kept, err = checker.DeadLetters(ctx, e.At)
+		return err
+	})
+	if errors.Is(err, broker.ErrNotFound) { // it will be declared
+		_, kept = e.DeclareArgs["x-dead-letter-exchange"]
+		err = nil
+	}
+	switch {
+	case err != nil:
+		l.fail(e.Path, err, "then: reject needs a dead-letter exchange, and whether there is one cannot be told")
+	case !kept:
+		l.mistake(e.Path, fmt.Sprintf("broker %s: %s has no dead-letter exchange, so then: reject would delete messages; "+
+			"give the queue one by a policy, or write then: dead-letter", l.broker, e.At))
+	}
+}
+
+func (l *look) fail(path string, err error, cure string) {
+	l.unreachable = l.unreachable || errors.Is(err, ErrUnreachable)
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // a broker of several nodes has an error for each
+	l.mistake(path, fmt.Sprintf("broker %s: %s; %s", l.broker, text, cure))
+}
+
+func (l *look) mistake(path, message string) {
+	l.found = append(l.found, configs.Problem{File: l.file, Path: path, Message: message, Severity: configs.Mistake})
+}
+
+// ask bounds one question, and marks an answer that did not come from the broker as ErrUnreachable.
+func ask(ctx context.Context, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	err := question(ctx)
+	switch {
+	case err == nil, errors.Is(err, broker.ErrDenied), errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+}

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"weir/link"
+)
+
+// These say that an operator asked for something that is not there.
+var (
+	ErrNoLink     = errors.New("no such link")
+	ErrNoOverflow = errors.New("no overflow shovel")
+)
+
+// Pause drains a link and holds it until Resume. reason is shown in status.
+func (g *Gateway) Pause(name, reason string) (link.Status, error) {
+	l, err := g.link(name)
+	if err != nil {
+		return link.Status{}, err
+	}
+	if reason == "" {
+		reason = "by hand"
+	}
+	g.Log.Info("link is paused by hand", "link", name, "reason", reason)
+	l.Pause(reason)
+	return l.Status(), nil
+}
+
+// Resume lets a link run that was paused, by hand or by itself.
+func (g *Gateway) Resume(name string) (link.Status, error) {
+	l, err := g.link(name)
+	if err != nil {
+		return link.Status{}, err
+	}
+	g.Log.Info("link is resumed by hand", "link", name)
+	l.Resume()
+	return l.Status(), nil
+}
+
+// Override switches the overflow of a shovel by hand, or gives it back to its thresholds (link.Auto).
+func (g *Gateway) Override(name string, mode link.Mode) (link.Status, error) {
+	l, err := g.link(name)
+	if err != nil {
+		return link.Status{}, err
+	}
+	if !l.Override(mode) {
+		return link.Status{}, fmt.Errorf("%q has no thresholds to override: %w", name, ErrNoOverflow)
+	}
+	g.Log.Info("overflow is switched by hand", "link", name, "mode", mode)
+	return l.Status(), nil
+}
+
+func (g *Gateway) link(name string) (*link.Link, error) {
+	l, ok := g.group.Link(name)
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrNoLink, name)
+	}
+	return l, nil
+}

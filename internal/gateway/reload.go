@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+
+	"weir/configs"
+	"weir/link"
+)
+
+// Changes is what a reload did.
+type Changes struct {
+	// Names of links, sorted. Those restarted drain first.
+	Started   []string `json:"started"`
+	Restarted []string `json:"restarted"`
+	Stopped   []string `json:"stopped"`
+	Kept      []string `json:"kept"`
+	// Waiting are the keys that have changed and take effect at the next start of the process.
+	Waiting  []string         `json:"waiting-for-restart,omitempty"`
+	Warnings configs.Problems `json:"warnings,omitempty"`
+}
+
+// Reload reads the configuration again and applies what differs. With any mistake in it nothing changes; the error is
+// then of type configs.Problems, or says why it could not be read or applied.
+func (g *Gateway) Reload() (Changes, error) {
+	cfg, warnings, err := g.Load()
+	var done link.Changes
+	if err == nil {
+		done, err = g.apply(cfg, warnings)
+	}
+	if err != nil {
+		g.reject(err)
+		return Changes{}, err
+	}
+	c := Changes{
+		Started:   names(done.Started),
+		Restarted: names(done.Restarted),
+		Stopped:   names(done.Stopped),
+		Kept:      names(done.Kept),
+		Waiting:   g.configStatus().Waiting,
+		Warnings:  warnings,
+	}
+	g.Log.Info("configuration reloaded", "started", c.Started, "restarted", c.Restarted, "stopped", c.Stopped,
+		"kept", len(c.Kept), "waiting-for-restart", c.Waiting)
+	return c, nil
+}
+
+// names makes an empty list of none, for JSON.
+func names(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// applied notes for status that cfg is in force.
+func (g *Gateway) applied(cfg *configs.Config, warnings configs.Problems) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.config = cfg
+	g.shown = ConfigStatus{File: g.File, LoadedAt: time.Now(), Warnings: warnings, Waiting: waiting(g.first, cfg)}
+}
+
+// reject logs, and notes for status, why a configuration was not applied.
+func (g *Gateway) reject(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shown.Rejected = &Rejection{At: time.Now(), Error: err.Error()}
+	var problems configs.Problems
+	if !errors.As(err, &problems) {
+		g.Log.Error("reload refused, the configuration before stays in force", "error", err)
+		return
+	}
+	g.shown.Rejected.Problems = problems
+	for _, p := range problems {
+		g.Log.Error("reload refused, the configuration before stays in force", "problem", p.String())
+	}
+}
+
+// waiting names the settings of the process in which cfg differs from what the process was started with.
+func waiting(first, cfg *configs.Config) []string {
+	var keys []string
+	if first.Admin != cfg.Admin {
+		keys = append(keys, "admin")
+	}
+	if first.Telemetry.Logs.Format != cfg.Telemetry.Logs.Format {
+		keys = append(keys, "telemetry.logs.format")
+	}
+	if first.Telemetry.Traces != cfg.Telemetry.Traces {
+		keys = append(keys, "telemetry.traces")
+	}
+	return keys
+}
