@@ -205,6 +205,16 @@ func (p *pump) park(e entry) {
 	p.board.held.Store(int64(len(p.parked)))
 }
 
+// held is how many messages have nowhere to go, and their size in bytes.
+func (p *pump) held() (n, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.parked {
+		bytes += len(e.m.Body)
+	}
+	return len(p.parked), bytes
+}
+
 // settle takes what is in flight in order, waits for each confirm, and acks the last good one just before it would have
 // to wait, so that acks are prompt when idle and batched under load. On a fault it stops forward and goes on until
 // nothing is in flight.

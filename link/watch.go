@@ -59,7 +59,7 @@ func (s *session) watch(ctx context.Context, interrupt context.CancelCauseFunc) 
 			interrupt(errTryHeld)
 			return
 		}
-		if moved {
+		if moved || held > 0 {
 			s.tune(ctx, pace{
 				rate:      float64(n) / now.Sub(last).Seconds(),
 				roundTrip: latency + s.sourceRoundTrip(),
@@ -107,14 +107,16 @@ func (s *session) sourceRoundTrip() time.Duration {
 	return 0
 }
 
-// tune resizes the source's window if it should be another.
+// tune resizes the source's window if it should be another. What has nowhere to go is held beside it, so that it does
+// not keep others from leaving.
 func (s *session) tune(ctx context.Context, p pace, now time.Time) {
 	r, ok := s.source.(broker.Resizer)
 	if !ok || s.soft.Err() != nil {
 		return
 	}
-	was := s.window.size
-	size := s.window.next(p, now)
+	was := int(s.board.window.Load())
+	s.window.next(p, now)
+	size := s.window.beside(s.pump.held())
 	if size == was {
 		return
 	}

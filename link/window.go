@@ -73,3 +73,12 @@ func (w *window) next(p pace, now time.Time) int {
 	w.size, w.before, w.grown = want, p.rate, now
 	return w.size
 }
+
+// beside is the window while n messages, of so many bytes, have nowhere to go and take part of it: twice their number is
+// added, within its bounds, so that those behind them are reached.
+func (w *window) beside(n, bytes int) int {
+	if w.fixed || n == 0 {
+		return w.size
+	}
+	return max(w.size, min(w.size+2*n, w.limit(float64(bytes)/float64(n))))
+}

@@ -41,3 +41,6 @@ func routingKey(declared *string) string {
 	}
 	return *declared
 }
+
+// emptyKey tells whether an empty routing key is declared, to replace the message's own.
+func emptyKey(declared *string) bool { return declared != nil && *declared == "" }

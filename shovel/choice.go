@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,25 +17,30 @@ import (
 const openTimeout = 10 * time.Second
 
 // choice is a shovel's destinations in order of preference: a link.Destination whose sink takes for each message the
-// first that is reachable, has room, and where the message has not been; and a link.Gate that is open while any has room.
+// first that is reachable, has room, and where the message has not been.
 type choice struct {
 	places []*place
-	retry  link.Delays
+	delays link.Delays
 	log    *slog.Logger
 
-	mu   sync.Mutex
-	away []absence // by place
+	mu      sync.Mutex
+	reached []reached     // by place
+	changed chan struct{} // closed when a destination may have become usable, or none is any more
 }
 
-// absence is why a place could not be opened, and when to try again.
-type absence struct {
-	err   error
-	until time.Time
-	tries int
+// reached is how it went to reach a place.
+type reached struct {
+	away   error     // why it could not be opened or was lost, nil: it was not
+	opened time.Time // the last time it could be
+	faults int       // since it last stayed open for a while
+	next   time.Time // when to try again
 }
 
-func newChoice(places []*place, retry link.Delays, log *slog.Logger) *choice {
-	return &choice{places: places, retry: retry, log: log, away: make([]absence, len(places))}
+func newChoice(places []*place, delays link.Delays, log *slog.Logger) *choice {
+	return &choice{
+		places: places, delays: delays, log: log,
+		reached: make([]reached, len(places)), changed: make(chan struct{}),
+	}
 }
 
 func (c *choice) String() string {
@@ -45,155 +51,143 @@ func (c *choice) String() string {
 	return s
 }
 
-// route tells which destination is preferred now, and why others were passed over.
-func (c *choice) route() (destination string, passedOver []string) {
-	for i, p := range c.places {
-		if why := c.unavailable(i); why != "" {
-			passedOver = append(passedOver, p.String()+": "+why)
-			continue
-		}
-		return p.String(), passedOver
-	}
-	return "", passedOver
-}
-
-// unavailable says why a place is passed over, whatever the message. Empty: it is not.
-func (c *choice) unavailable(i int) string {
-	if p := c.places[i]; p.room != nil {
-		if why, free := p.room.free(); !free {
-			return why
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a := c.away[i]; a.err != nil {
-		return "unreachable: " + a.err.Error()
-	}
-	return ""
-}
-
-// absent notes that a place could not be opened or was lost, and returns when to try again.
-func (c *choice) absent(i int, err error) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a := &c.away[i]
-	delay := min(c.retry.Min<<min(a.tries, 16), c.retry.Max)
-	if a.err == nil {
-		c.log.Warn("destination passed over", "destination", c.places[i].String(), "error", err, "next-try", delay)
-	}
-	a.err, a.until, a.tries = err, time.Now().Add(delay), a.tries+1
-	return a.until
-}
-
-func (c *choice) present(i int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.away[i].err != nil {
-		c.log.Info("destination is back", "destination", c.places[i].String())
-	}
-	c.away[i] = absence{}
-}
-
-// Open implements link.Gate.
-func (c *choice) Open(ctx context.Context) (context.Context, func(), error) {
-	for {
-		c.look(ctx)
-		if c.anyRoom() {
-			break
-		}
-		if !pause(ctx, watchEvery) {
-			return nil, nil, ctx.Err()
-		}
-	}
-	open, shut := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		defer shut()
-		for c.anyRoom() && pause(open, watchEvery) {
-			c.look(open)
-		}
-	})
-	return open, func() { shut(); watching.Wait() }, nil
-}
-
-// Shut implements link.Gate.
-func (c *choice) Shut() (link.State, string) {
-	if c.anyRoom() {
-		return "", ""
-	}
-	_, passedOver := c.route()
-	return link.Shut, fmt.Sprintf("no destination has room: %v", passedOver)
-}
-
-func (c *choice) look(ctx context.Context) {
-	for _, p := range c.places {
-		if p.room != nil {
-			p.room.look(ctx)
-		}
-	}
-}
-
-func (c *choice) anyRoom() bool {
-	for _, p := range c.places {
-		if p.room == nil {
-			return true
-		}
-		if _, free := p.room.free(); free {
-			return true
-		}
-	}
-	return false
-}
-
-// watched tells whether any destination declares room, so that the gate is needed.
-func (c *choice) watched() bool {
-	for _, p := range c.places {
-		if p.room != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// OpenSink implements link.Destination: it opens the first destination that can be.
+// OpenSink implements link.Destination: it opens the first destination that can be. Those to be tried later come last, so
+// that one that opens and is lost at once does not keep the next from its turn.
 func (c *choice) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
 	s := newChoiceSink(c, o)
-	var faults []error
+	var now, later []int
 	for i := range c.places {
-		if why := c.roomless(i); why != nil {
-			faults = append(faults, why)
+		if c.due(i) {
+			now = append(now, i)
+		} else {
+			later = append(later, i)
+		}
+	}
+	var faults []error
+	for _, i := range append(now, later...) {
+		p := c.places[i]
+		if why := p.full(); why != "" {
+			faults = append(faults, fmt.Errorf("%s: %s", p, why))
 			continue
 		}
 		if err := s.open(ctx, i); err != nil {
 			faults = append(faults, err)
 			continue
 		}
-		s.start()
+		s.running.Go(s.reopen)
 		return s, nil
 	}
 	_ = s.Close()
 	return nil, errors.Join(faults...)
 }
 
-func (c *choice) roomless(i int) error {
-	p := c.places[i]
-	if p.room == nil {
-		return nil
+// survey looks at all destinations now, and tells which one is preferred and why others are passed over.
+func (c *choice) survey(ctx context.Context) (destination string, passedOver []string) {
+	var looking sync.WaitGroup
+	for i, p := range c.places {
+		looking.Go(func() {
+			if p.room != nil {
+				p.room.look(ctx)
+			}
+			err := p.check(ctx)
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				c.absent(i, err)
+			default:
+				c.present(i)
+			}
+		})
 	}
-	if why, free := p.room.free(); !free {
-		return fmt.Errorf("%s: %s", p, why)
-	}
-	return nil
+	looking.Wait()
+	return c.pick(c.unavailable)
 }
 
-// pause waits for d; false if ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+// pick tells which destination is preferred, and why others are passed over: why is empty for one that is not.
+func (c *choice) pick(why func(i int) string) (destination string, passedOver []string) {
+	for i, p := range c.places {
+		reason := why(i)
+		if reason == "" {
+			return p.String(), passedOver
+		}
+		passedOver = append(passedOver, p.String()+": "+reason)
 	}
+	return "", passedOver
+}
+
+// unavailable says why a place is passed over, whatever the message. Empty: it is not.
+func (c *choice) unavailable(i int) string {
+	if why := c.places[i].full(); why != "" {
+		return why
+	}
+	return c.awayFrom(i)
+}
+
+func (c *choice) awayFrom(i int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if away := c.reached[i].away; away != nil {
+		return "unreachable: " + away.Error()
+	}
+	return ""
+}
+
+// due tells whether a place may be tried.
+func (c *choice) due(i int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !time.Now().Before(c.reached[i].next)
+}
+
+// absent notes that a place could not be opened or was lost. After a session that lasted it is tried again at once, since
+// most often another node is there, and then with back-off.
+func (c *choice) absent(i int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &c.reached[i]
+	now := time.Now()
+	if r.away == nil {
+		c.log.Warn("destination passed over", "destination", c.places[i].String(), "error", err)
+		if now.Sub(r.opened) > c.delays.Max {
+			r.faults = 0
+		}
+	}
+	r.away, r.next = err, now.Add(c.delay(r.faults))
+	r.faults++
+}
+
+// delay is the wait after so many faults in a row: none after the first, then between a half and the whole of a bound
+// that doubles.
+func (c *choice) delay(faults int) time.Duration {
+	if faults == 0 {
+		return 0
+	}
+	bound := min(c.delays.Min<<min(faults-1, 16), c.delays.Max)
+	return bound/2 + rand.N(bound/2+1)
+}
+
+// present notes that a place is open, or could be.
+func (c *choice) present(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &c.reached[i]
+	if r.away != nil {
+		c.log.Info("destination is back", "destination", c.places[i].String())
+	}
+	r.away, r.opened = nil, time.Now()
+}
+
+// stir wakes those who wait for a destination.
+func (c *choice) stir() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// change is closed at the next stir.
+func (c *choice) change() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
 }

@@ -1,6 +1,7 @@
 package shovel
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -47,7 +48,7 @@ func (b *builder) spec() (link.Spec, error) {
 		Name: s.Name,
 		Kind: link.Shovel,
 		Site: b.site,
-		Source: link.Origin{Name: source.Name, Broker: source.Broker, At: source.At, Options: broker.SourceOptions{
+		Source: link.Origin{Name: source.name, Broker: source.broker, At: source.at, Options: broker.SourceOptions{
 			Predeclared:  s.Source.Predeclared,
 			DeclareArgs:  table(s.Source.QueueArgs),
 			ConsumerArgs: table(s.Source.ConsumerArgs),
@@ -81,26 +82,29 @@ func (b *builder) spec() (link.Spec, error) {
 }
 
 // gates puts the gates that the shovel declares in front of each other: owner, overflow, room.
-func (b *builder) gates(spec *link.Spec, source Watch, choice *choice) error {
+func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 	var gates []link.Gate
 	if b.shovel.SingleOwner {
-		locker, ok := source.Broker.(broker.Locker)
+		locker, ok := source.broker.(broker.Locker)
 		if !ok {
-			return fmt.Errorf("single-owner on broker %s: %w", source.Name, broker.ErrUnsupported)
+			return fmt.Errorf("single-owner on broker %s: %w", source.name, broker.ErrUnsupported)
 		}
 		gates = append(gates, &owner{broker: locker, name: b.site + "/" + b.shovel.Name})
 	}
 	if o := b.shovel.Overflow; o != nil {
 		spec.Kind = link.Overflow
-		thresholds := thresholds(o)
-		overflow := NewOverflow(b.overflowWatch(o.Watch, source), thresholds, choice.route, b.log)
+		t := declaredThresholds(o)
+		overflow := newOverflow(b.overflowWatch(o.Watch, spec.Source), t, choice.survey, b.log)
 		spec.Switch = overflow
 		spec.NowhereDelay = o.For
-		spec.MaxWindow = overflowWindow(thresholds)
+		spec.MaxWindow = overflowWindow(t)
+		for _, p := range choice.places {
+			p.budgets = append(p.budgets, overflow.budget)
+		}
 		gates = append(gates, overflow)
 	}
 	if choice.watched() {
-		gates = append(gates, choice)
+		gates = append(gates, rooms{choice})
 	}
 	for _, g := range gates {
 		if spec.Gate != nil {
@@ -113,47 +117,49 @@ func (b *builder) gates(spec *link.Spec, source Watch, choice *choice) error {
 
 // overflowWindow bounds the automatic window of an overflow shovel to a quarter of the way from start to stop: what is in
 // flight when the gate shuts leaves too, and should not take the queue far below its stop.
-func overflowWindow(t Thresholds) int {
-	if t.Ready == nil {
+func overflowWindow(t thresholds) int {
+	if t.ready == nil {
 		return 0
 	}
-	return int(max(64, min(10_000, (t.Ready.Start-t.Ready.Stop)/4)))
+	return int(max(64, min(10_000, (t.ready.start-t.ready.stop)/4)))
 }
 
-func thresholds(o *configs.Overflow) Thresholds {
-	t := Thresholds{All: o.Match == configs.MatchAll, For: o.For}
+func declaredThresholds(o *configs.Overflow) thresholds {
+	t := thresholds{all: o.Match == configs.MatchAll, hold: o.For}
 	if r := o.MessagesReady; r != nil {
-		t.Ready = &CountThreshold{r.Start, r.Stop}
+		t.ready = &countThreshold{r.Start, r.Stop}
 	}
 	if a := o.OldestMessage; a != nil {
-		t.Oldest = &AgeThreshold{a.Start, a.Stop}
+		t.oldest = &ageThreshold{a.Start, a.Stop}
 	}
 	if c := o.ConsumersBelow; c != nil {
-		t.ConsumersBelow = &CountThreshold{c.Start, c.Stop}
+		t.consumersBelow = &countThreshold{c.Start, c.Stop}
 	}
 	return t
 }
 
-func (b *builder) places(source Watch) []*place {
+func (b *builder) places(source watch) []*place {
 	s := &b.shovel
 	all := make([]*place, 0, len(s.Destinations))
 	for _, d := range s.Destinations {
 		at := destinationAddress(d)
 		to := b.watch(d.Broker, at)
 		p := &place{
-			To: link.To{Name: to.Name, Broker: to.Broker, At: at, Options: broker.SinkOptions{
+			To: link.To{Name: to.name, Broker: to.broker, At: at, Options: broker.SinkOptions{
 				Predeclared:   d.Predeclared,
 				DeclareArgs:   table(d.QueueArgs),
 				DeduplicateBy: string(d.DeduplicateBy),
 			}},
 			stamp: stamp{
+				hop:            s.MaxHops > 0,
+				emptyKey:       emptyKey(d.RoutingKey),
 				forwardHeaders: d.AddForwardHeaders,
 				timestamp:      d.AddTimestampHeader,
 				trustUserID:    s.TrustUserID,
 				properties:     publishProperties(d.PublishProperties),
 				shovel:         s.Name,
 				site:           b.site,
-				source:         source.At,
+				source:         source.at,
 				dest:           at,
 			},
 			maxHops: s.MaxHops,
@@ -166,7 +172,9 @@ func (b *builder) places(source Watch) []*place {
 				resume: r.MessagesReady.Resume,
 				hold:   r.For,
 				log:    b.log,
+				budget: newBudget(),
 			}
+			p.budgets = append(p.budgets, p.room.budget)
 		}
 		all = append(all, p)
 	}
@@ -178,28 +186,44 @@ func (b *builder) recourse(f configs.Fallback) link.Recourse {
 	if d := f.DeadLetter; d != nil {
 		at := deadLetterAddress(*d)
 		to := b.watch(d.Broker, at)
-		r.DeadLetter = link.To{Name: to.Name, Broker: to.Broker, At: at}
+		r.DeadLetter = &place{
+			To:    link.To{Name: to.name, Broker: to.broker, At: at},
+			stamp: stamp{trustUserID: b.shovel.TrustUserID, emptyKey: emptyKey(d.RoutingKey)},
+		}
 	}
 	return r
 }
 
 // watch resolves a broker's name, and notes that the shovel depends on it.
-func (b *builder) watch(name string, at broker.Address) Watch {
+func (b *builder) watch(name string, at broker.Address) watch {
 	found, version := b.brokers(name)
 	b.versions = append(b.versions, version)
-	return Watch{Name: name, Broker: found, At: at}
+	return watch{name: name, broker: found, at: at}
 }
 
-func (b *builder) declaredWatch(w configs.Watch) Watch {
+func (b *builder) declaredWatch(w configs.Watch) watch {
 	return b.watch(w.Broker, watchAddress(w))
 }
 
-// overflowWatch is what the thresholds are held against: what is declared, or the source itself.
-func (b *builder) overflowWatch(w configs.Watch, source Watch) Watch {
-	if w.Queue == "" && w.Stream == "" {
-		return source
+// overflowWatch is what the thresholds are held against: what is declared, or the source itself. The queue that an
+// exchange is read through is declared and bound by opening the source once.
+func (b *builder) overflowWatch(w configs.Watch, source link.Origin) watch {
+	if w.Queue != "" || w.Stream != "" {
+		return b.declaredWatch(w)
 	}
-	return b.declaredWatch(w)
+	itself := watch{name: source.Name, broker: source.Broker, at: source.At}
+	if source.At.Exchange != "" {
+		itself.declare = func(ctx context.Context) error {
+			o := source.Options
+			o.Link, o.Site, o.Window = b.shovel.Name, b.site, 1
+			opened, err := source.Broker.OpenSource(ctx, source.At, o)
+			if err != nil {
+				return err
+			}
+			return opened.Close()
+		}
+	}
+	return itself
 }
 
 func delays(d configs.Delay) link.Delays { return link.Delays{Min: d.Min, Max: d.Max} }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,190 +12,196 @@ import (
 	"weir/link"
 )
 
-// How often the depth is read: more often when a threshold is near, so that the gate shuts close to its stop.
-const (
-	watchEvery = time.Second
-	nearEvery  = 200 * time.Millisecond
-)
-
 // decisionsKept bounds the decisions that status shows.
 const decisionsKept = 10
 
-// Watch is a queue, or stream and consumer, whose depth is read.
-type Watch struct {
-	Name   string // the broker's
-	Broker broker.Broker
-	At     broker.Address
-}
-
-func (w Watch) String() string { return w.Name + " " + w.At.String() }
-
-func (w Watch) read(ctx context.Context) (broker.Depth, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	return w.Broker.Depth(ctx, w.At)
-}
-
-// Overflow is a gate that opens while a queue is over its thresholds. Once open it stays open, whatever becomes of the
+// overflow is a gate that opens while a queue is over its thresholds. Once open it stays open, whatever becomes of the
 // sessions meanwhile, until the stop thresholds are reached or a hand shuts it.
-type Overflow struct {
-	watch      Watch
-	thresholds Thresholds
-	route      func() (destination string, passedOver []string)
-	log        *slog.Logger
+type overflow struct {
+	watch      watch
+	thresholds thresholds
+	// survey looks at the destinations and tells where messages would go, for the record of a decision.
+	survey func(context.Context) (destination string, passedOver []string)
+	log    *slog.Logger
+	budget *budget
 
 	mu        sync.Mutex
 	mode      link.Mode
-	turned    chan struct{} // closed when mode changes
 	open      bool
 	since     time.Time
-	held      time.Time // since when the start has held; zero: it does not
-	depth     broker.Depth
-	unread    error // why the depth could not be read, nil if it was
+	held      time.Time    // since when the start has held; zero: it does not
+	depth     broker.Depth // the last reading
+	unread    error        // why the depth could not be read, nil if it was
 	why       string
 	switches  int64
 	decisions []link.Decision
 }
 
-// NewOverflow makes the gate, shut. route tells where messages would go, for the record of each decision.
-func NewOverflow(w Watch, t Thresholds, route func() (string, []string), log *slog.Logger) *Overflow {
-	return &Overflow{
-		watch: w, thresholds: t, route: route, log: log,
-		mode: link.Auto, turned: make(chan struct{}), since: time.Now(),
+func newOverflow(w watch, t thresholds, survey func(context.Context) (string, []string), log *slog.Logger) *overflow {
+	return &overflow{
+		watch: w, thresholds: t, survey: survey, log: log, budget: newBudget(), mode: link.Auto, since: time.Now(),
 	}
 }
 
 // Open implements link.Gate.
-func (o *Overflow) Open(ctx context.Context) (context.Context, func(), error) {
-	for !o.step(ctx) {
-		if err := o.pause(ctx); err != nil {
-			return nil, nil, err
-		}
+func (o *overflow) Open(ctx context.Context) (context.Context, func(), error) {
+	o.forget()
+	if err := o.until(ctx, true); err != nil {
+		return nil, nil, err
 	}
 	open, shut := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		defer shut()
-		for o.pause(open) == nil && o.step(open) {
+		if o.pause(open) {
+			_ = o.until(open, false) // the gate is shut either way
 		}
 	})
 	return open, func() { shut(); watching.Wait() }, nil
 }
 
-// pause waits until the next reading is due, or a hand changed the mode.
-func (o *Overflow) pause(ctx context.Context) error {
+// forget begins to watch anew: nobody knows whether the start has held meanwhile.
+func (o *overflow) forget() {
 	o.mu.Lock()
-	turned := o.turned
-	near := o.thresholds.judge(o.depth, o.open).near || !o.held.IsZero()
-	o.mu.Unlock()
-	every := watchEvery
-	if near {
-		every = nearEvery
-	}
-	timer := time.NewTimer(every)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-turned:
-	case <-ctx.Done():
+	defer o.mu.Unlock()
+	o.held = time.Time{}
+}
+
+// until watches until the gate is open, or shut, or ctx ends.
+func (o *overflow) until(ctx context.Context, open bool) error {
+	for o.step(ctx) != open {
+		if !o.pause(ctx) {
+			return ctx.Err()
+		}
 	}
 	return ctx.Err()
 }
 
+// pause waits until the next reading is due, so many messages have left that it should come now, or a hand has changed
+// the mode; false if ctx ended first.
+func (o *overflow) pause(ctx context.Context) bool {
+	o.mu.Lock()
+	next := watchEvery
+	switch left := o.thresholds.hold - o.depth.At.Sub(o.held); {
+	case !o.held.IsZero() && left > 0:
+		next = min(next, left)
+	case o.open && !o.depth.Ready.Known: // busy, perhaps with what leaves
+		next = retryEvery
+	}
+	o.mu.Unlock()
+	timer := time.NewTimer(next)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-o.budget.spent:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
 // step reads the depth and decides. It tells whether the gate is open.
-func (o *Overflow) step(ctx context.Context) bool {
+func (o *overflow) step(ctx context.Context) (open bool) {
 	depth, err := o.watch.read(ctx)
 	if ctx.Err() != nil {
 		return false
 	}
+	open, change := o.consider(depth, err)
+	if !change {
+		return open
+	}
+	d := link.Decision{Open: !open}
+	if d.Open {
+		if d.Destination, d.PassedOver = o.survey(ctx); ctx.Err() != nil {
+			return false
+		}
+	}
+	o.decide(d)
+	return d.Open
+}
+
+// consider takes a reading, and tells whether the gate is open and whether that should change.
+func (o *overflow) consider(depth broker.Depth, err error) (open, change bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err != nil {
-		if o.unread == nil {
-			o.log.Warn("depth cannot be read, the last decision stands", "watch", o.watch.String(), "error", err)
-		}
-		depth = broker.Depth{At: time.Now()}
+	if err != nil && o.unread == nil {
+		o.log.Warn("depth cannot be read, the last decision stands", "watch", o.watch.String(), "error", err)
 	}
 	o.unread, o.depth = err, depth
-	v := o.thresholds.judge(depth, o.open)
+	reached, why := o.thresholds.judge(depth, o.open)
+	o.why = why
+	if o.mode == link.Auto {
+		o.budget.set(o.thresholds.budget(depth))
+	}
 	switch {
-	case o.mode == link.On:
-		v.open, v.why = true, "switched on by hand"
-	case o.mode == link.Off:
-		v.open, v.why = false, "switched off by hand"
-	case !v.known:
-		return o.open
-	case v.open && !o.open && !o.heldLongEnough(depth.At):
-		o.why = v.why
-		return false
+	case o.mode != link.Auto:
+		o.why, o.held = "switched "+string(o.mode)+" by hand", time.Time{}
+		return o.open, o.open != (o.mode == link.On)
+	case reached == no:
+		o.held = time.Time{}
+	case reached == yes && o.open:
+		return true, true
+	case reached == yes:
+		return false, o.heldLongEnough()
 	}
-	o.why, o.held = v.why, time.Time{}
-	if v.open != o.open {
-		o.decide(v.open)
-	}
-	return o.open
+	return o.open, false
 }
 
 // heldLongEnough tells whether the start has held for as long as it must.
-func (o *Overflow) heldLongEnough(now time.Time) bool {
+func (o *overflow) heldLongEnough() bool {
 	if o.held.IsZero() {
-		o.held = now
+		o.held = o.depth.At
 	}
-	return now.Sub(o.held) >= o.thresholds.For
+	return o.depth.At.Sub(o.held) >= o.thresholds.hold
 }
 
 // decide opens or shuts, and records it once.
-func (o *Overflow) decide(open bool) {
-	d := link.Decision{At: time.Now(), Open: open, Why: o.why, Depth: link.Read(o.depth)}
-	word := "overflow shuts"
-	if open {
-		word = "overflow opens"
-		d.Destination, d.PassedOver = o.route()
-	}
-	o.open, o.since = open, d.At
+func (o *overflow) decide(d link.Decision) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	d.At, d.Why, d.Depth = time.Now(), o.why, link.Read(o.depth)
+	o.open, o.since, o.held = d.Open, d.At, time.Time{}
 	o.switches++
-	o.decisions = append([]link.Decision{d}, o.decisions...)
-	if len(o.decisions) > decisionsKept {
-		o.decisions = o.decisions[:decisionsKept]
+	o.decisions = slices.Insert(o.decisions, 0, d)
+	o.decisions = o.decisions[:min(len(o.decisions), decisionsKept)]
+	about := []any{
+		"why", d.Why, "watch", o.watch.String(), "ready", o.depth.Ready.String(), "unacked", o.depth.Unacked.String(),
+		"consumers", o.depth.Consumers.String(), "oldest-at-least", o.depth.OldestAtLeast.String(),
 	}
-	o.log.Info(word, "why", d.Why, "watch", o.watch.String(), "ready", o.depth.Ready.String(),
-		"unacked", o.depth.Unacked.String(), "consumers", o.depth.Consumers.String(),
-		"oldest-at-least", o.depth.OldestAtLeast.String(), "destination", d.Destination, "passed-over", d.PassedOver)
+	if d.Open {
+		o.log.Info("overflow opens", append(about, "destination", d.Destination, "passed-over", d.PassedOver)...)
+	} else {
+		o.log.Info("overflow shuts", about...)
+	}
 }
 
 // Shut implements link.Gate.
-func (o *Overflow) Shut() (link.State, string) {
+func (o *overflow) Shut() (link.State, string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.open:
 		return "", ""
-	case o.mode == link.Off:
-		return link.Shut, o.why
-	case o.unread != nil:
+	case o.unread != nil && o.mode == link.Auto:
 		return link.Shut, fmt.Sprintf("depth of %s cannot be read: %v", o.watch, o.unread)
 	case o.why == "":
 		return link.Shut, "depth of " + o.watch.String() + " not read yet"
 	case !o.held.IsZero():
-		return link.Shut, fmt.Sprintf("%s; held for %v of %v", o.why, o.depth.At.Sub(o.held).Round(100*time.Millisecond), o.thresholds.For)
+		held := min(o.depth.At.Sub(o.held), o.thresholds.hold)
+		return link.Shut, fmt.Sprintf("%s; held for %v of %v", o.why, held.Round(100*time.Millisecond), o.thresholds.hold)
 	}
 	return link.Shut, o.why
 }
 
 // Override implements link.Switch.
-func (o *Overflow) Override(mode link.Mode) {
+func (o *overflow) Override(mode link.Mode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if mode == o.mode {
-		return
-	}
 	o.mode = mode
-	close(o.turned)
-	o.turned = make(chan struct{})
+	o.budget.look()
 }
 
 // Overflow implements link.Switch.
-func (o *Overflow) Overflow() link.OverflowStatus {
+func (o *overflow) Overflow() link.OverflowStatus {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return link.OverflowStatus{
@@ -204,6 +211,6 @@ func (o *Overflow) Overflow() link.OverflowStatus {
 		Thresholds: o.thresholds.String(),
 		Depth:      link.Read(o.depth),
 		Switches:   o.switches,
-		Decisions:  append([]link.Decision(nil), o.decisions...),
+		Decisions:  slices.Clone(o.decisions),
 	}
 }

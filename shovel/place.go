@@ -2,7 +2,6 @@ package shovel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"weir/broker"
@@ -14,22 +13,43 @@ type place struct {
 	link.To
 	stamp stamp
 	room  *room // nil: always room
-	// hops: 0 unless the shovel records them.
+	// maxHops is how many links a message may cross. 0: hops are neither recorded nor limited.
 	maxHops int
-	source  Watch
+	source  watch // the shovel's
+	// budgets are spent by what goes there: the room's, and the overflow gate's.
+	budgets []*budget
+}
+
+// full says why there is no room; empty: there is.
+func (p *place) full() string {
+	if p.room == nil {
+		return ""
+	}
+	return p.room.free()
+}
+
+// check tells whether it could be opened now, as far as its broker can say.
+func (p *place) check(ctx context.Context) error {
+	c, ok := p.Broker.(broker.Checker)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return c.Check(ctx, p.At, broker.AsDestination, p.Options.Predeclared)
 }
 
 // OpenSink implements link.Destination. Its sink does not take a message that has been there, or has crossed too many
 // links (ErrNowhere), and stamps the others.
 func (p *place) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
-	s := placeSink{stamp: p.stamp, maxHops: p.maxHops}
-	if p.maxHops > 0 || p.stamp.forwardHeaders {
+	s := placeSink{stamp: p.stamp, maxHops: p.maxHops, budgets: p.budgets}
+	if p.stamp.hop || p.stamp.forwardHeaders {
 		var err error
-		if s.from, err = identity(ctx, p.source.Broker); err != nil {
-			return nil, fmt.Errorf("identity of %s: %w", p.source.Name, err)
+		if s.stamp.from, err = identity(ctx, p.source.name, p.source.broker); err != nil {
+			return nil, err
 		}
-		if s.to, err = identity(ctx, p.Broker); err != nil {
-			return nil, fmt.Errorf("identity of %s: %w", p.Name, err)
+		if s.stamp.to, err = identity(ctx, p.Name, p.Broker); err != nil {
+			return nil, err
 		}
 	}
 	sink, err := p.To.OpenSink(ctx, o)
@@ -41,19 +61,23 @@ func (p *place) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink
 }
 
 // identity asks a broker what it is called on hop lists.
-func identity(ctx context.Context, b broker.Broker) (broker.Identity, error) {
+func identity(ctx context.Context, name string, b broker.Broker) (broker.Identity, error) {
 	i, ok := b.(broker.Identifier)
 	if !ok {
-		return broker.Identity{}, fmt.Errorf("hops cannot be recorded: %w", broker.ErrUnsupported)
+		return broker.Identity{}, fmt.Errorf("identity of broker %s: %w", name, broker.ErrUnsupported)
 	}
-	return i.Identity(ctx)
+	id, err := i.Identity(ctx)
+	if err != nil {
+		return broker.Identity{}, fmt.Errorf("identity of broker %s: %w", name, err)
+	}
+	return id, nil
 }
 
 type placeSink struct {
 	broker.Sink
-	stamp    stamp
-	maxHops  int
-	from, to broker.Identity
+	stamp   stamp
+	maxHops int
+	budgets []*budget
 }
 
 // errTravelled and errVisited say why a message may not go to a place. Both are ErrNowhere.
@@ -62,16 +86,23 @@ var (
 	errVisited   = fmt.Errorf("%w: it has been there", broker.ErrNowhere)
 )
 
+// Send implements broker.Sink.
 func (s *placeSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
 	if s.maxHops > 0 {
 		if link.HopCount(m.Headers) >= s.maxHops {
 			return nil, errTravelled
 		}
-		if link.Visited(m.Headers, s.to) {
+		if link.Visited(m.Headers, s.stamp.to) {
 			return nil, errVisited
 		}
 	}
-	return s.Sink.Send(ctx, s.stamp.apply(m, s.from, s.to, s.maxHops > 0))
+	confirm, err := s.Sink.Send(ctx, s.stamp.apply(m))
+	if err == nil {
+		for _, b := range s.budgets {
+			b.spend()
+		}
+	}
+	return confirm, err
 }
 
 // Blocked implements broker.Blocker.
@@ -81,6 +112,3 @@ func (s *placeSink) Blocked() (string, <-chan struct{}) {
 	}
 	return "", nil
 }
-
-// refuses tells whether a Send failed only because this message may not go there.
-func refuses(err error) bool { return errors.Is(err, broker.ErrNowhere) }

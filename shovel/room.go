@@ -8,45 +8,76 @@ import (
 	"time"
 )
 
-// room watches how full a destination is. It is full at Stop ready messages, and has room again when no more than
-// Resume have been ready for as long as For.
+// room watches how full a destination is. It is full at stop ready messages, and has room again when no more than
+// resume have been ready for as long as hold. What is not known yet has no room.
 type room struct {
-	watch  Watch
+	watch  watch
 	stop   int64
 	resume int64
-	hold   time.Duration
+	hold   time.Duration // "for"
 	log    *slog.Logger
+	budget *budget
 
-	mu    sync.Mutex
-	known bool
-	full  bool
-	below time.Time // since when it has been at resume or below; zero: it is not
-	ready int64
+	mu     sync.Mutex
+	known  bool
+	full   bool
+	below  time.Time // since when it has been at resume or below while full; zero: it is not
+	ready  int64
+	unread error // why the depth could not be read, nil if it was
 }
 
-// free tells whether the destination has room, and why not.
-func (r *room) free() (why string, ok bool) {
+// free is empty while the destination has room, and otherwise says why it has none.
+func (r *room) free() (why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case !r.known && r.unread != nil:
+		return fmt.Sprintf("room not known: %v", r.unread)
 	case !r.known:
-		return "room not known yet", false
+		return "room not known yet"
 	case r.full:
-		return fmt.Sprintf("no room: %d ready, resumes at %d", r.ready, r.resume), false
+		return fmt.Sprintf("no room: ready %d, resumes at %d", r.ready, r.resume)
 	}
-	return "", true
+	return ""
+}
+
+// run looks again and again until ctx ends, and tells when there is room or none any more.
+func (r *room) run(ctx context.Context, changed func()) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-r.budget.spent:
+		case <-ctx.Done():
+			return
+		}
+		before := r.free()
+		r.look(ctx)
+		if (before == "") != (r.free() == "") {
+			changed()
+		}
+	}
 }
 
 // look reads the depth once. What is unknown changes nothing.
 func (r *room) look(ctx context.Context) {
 	depth, err := r.watch.read(ctx)
-	if err != nil || !depth.Ready.Known {
+	if ctx.Err() != nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil && r.unread == nil {
+		r.log.Warn("room at destination cannot be read, the last reading stands", "watch", r.watch.String(), "error", err)
+	}
+	r.unread = err
+	if !depth.Ready.Known {
+		return
+	}
 	was := r.full
 	r.known, r.ready = true, depth.Ready.N
+	r.budget.set(max((r.stop-r.ready)/2, (r.stop-r.resume)/100, 1))
 	switch {
 	case r.ready >= r.stop:
 		r.full, r.below = true, time.Time{}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"weir/broker"
 )
@@ -14,17 +13,16 @@ import (
 // choiceSink sends each message to the first destination that may take it. Destinations are opened when first needed;
 // one that is away is tried again beside the flow, so that a preferred one is taken up again when it is back.
 type choiceSink struct {
-	choice  *choice
+	*choice
 	options broker.SinkOptions
 	ctx     context.Context // ends at Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	lost    chan struct{}
 
-	mu      sync.Mutex
-	sinks   []broker.Sink // by place, nil: not open
-	blocked broker.Blocker
-	gone    bool
+	mu    sync.Mutex
+	sinks []broker.Sink // by place, nil: not open
+	gone  bool          // closed, or all are lost
 }
 
 func newChoiceSink(c *choice, o broker.SinkOptions) *choiceSink {
@@ -35,35 +33,53 @@ func newChoiceSink(c *choice, o broker.SinkOptions) *choiceSink {
 	}
 }
 
-// start begins to try again what is away.
-func (s *choiceSink) start() { s.running.Go(s.reopen) }
-
 // open opens one destination.
 func (s *choiceSink) open(ctx context.Context, i int) error {
-	p := s.choice.places[i]
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	timed, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	sink, err := p.OpenSink(ctx, s.options)
+	sink, err := s.places[i].OpenSink(timed, s.options)
 	if err != nil {
-		s.choice.absent(i, err)
-		return fmt.Errorf("%s: %w", p, err)
+		if ctx.Err() == nil {
+			s.absent(i, err)
+		}
+		return fmt.Errorf("%s: %w", s.places[i], err)
 	}
+	if !s.adopt(i, sink) {
+		_ = sink.Close() // another one is open already, or none is wanted any more
+	}
+	return nil
+}
+
+// adopt takes a sink into use.
+func (s *choiceSink) adopt(i int, sink broker.Sink) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone || s.sinks[i] != nil {
-		_ = sink.Close()
-		return broker.ErrLost
+		return false
 	}
 	s.sinks[i] = sink
-	s.choice.present(i)
-	s.running.Go(func() {
+	s.present(i)
+	s.running.Go(func() { s.watch(i, sink) })
+	return true
+}
+
+// watch tells of a sink's being blocked or lost.
+func (s *choiceSink) watch(i int, sink broker.Sink) {
+	for {
+		var changed <-chan struct{}
+		if b, ok := sink.(broker.Blocker); ok {
+			_, changed = b.Blocked()
+		}
+		s.stir() // after the next change can be seen, so that none is missed
 		select {
+		case <-changed:
 		case <-sink.Lost():
 			s.drop(i, sink, broker.ErrLost)
+			return
 		case <-s.ctx.Done():
+			return
 		}
-	})
-	return nil
+	}
 }
 
 // drop forgets a sink that was lost. When the last one goes, so does the whole.
@@ -75,7 +91,7 @@ func (s *choiceSink) drop(i int, sink broker.Sink, err error) {
 		return
 	}
 	s.sinks[i] = nil
-	s.choice.absent(i, err)
+	s.absent(i, err)
 	for _, other := range s.sinks {
 		if other != nil {
 			return
@@ -89,47 +105,36 @@ func (s *choiceSink) drop(i int, sink broker.Sink, err error) {
 
 // reopen tries again what is away.
 func (s *choiceSink) reopen() {
-	for pause(s.ctx, s.choice.retry.Min) {
-		for i := range s.choice.places {
-			if s.choice.due(i) {
+	for pause(s.ctx, max(s.delays.Min, retryEvery)) {
+		for i := range s.places {
+			if s.awayFrom(i) != "" && s.due(i) {
 				_ = s.open(s.ctx, i) // noted as absent
 			}
 		}
 	}
 }
 
-// due tells whether an absent place should be tried again.
-func (c *choice) due(i int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.away[i].err != nil && time.Now().After(c.away[i].until)
-}
-
 // Send implements broker.Sink.
 func (s *choiceSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
 	var passedOver []string
-	var blocked broker.Blocker
-	for i, p := range s.choice.places {
-		if why := s.choice.unavailable(i); why != "" {
+	nowhere, blocked := false, false
+	any := s.any()
+	for i, p := range s.places {
+		sink, why := s.sink(ctx, i, any)
+		if sink == nil {
 			passedOver = append(passedOver, p.Name+": "+why)
-			continue
-		}
-		sink, err := s.sink(ctx, i)
-		if err != nil {
-			passedOver = append(passedOver, err.Error())
 			continue
 		}
 		confirm, err := sink.Send(ctx, m)
 		switch {
 		case err == nil:
-			s.setBlocked(nil)
 			return confirm, nil
-		case refuses(err):
+		case errors.Is(err, broker.ErrNowhere):
+			nowhere = true
 			passedOver = append(passedOver, p.Name+": "+err.Error())
 		case errors.Is(err, broker.ErrBlocked):
-			if blocked == nil {
-				blocked, _ = sink.(broker.Blocker)
-			}
+			blocked = true
+			passedOver = append(passedOver, p.Name+": "+err.Error())
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		default:
@@ -137,52 +142,91 @@ func (s *choiceSink) Send(ctx context.Context, m *broker.Message) (broker.Confir
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
 	}
-	s.setBlocked(blocked)
-	if blocked != nil {
+	switch {
+	case s.isGone():
+		return nil, broker.ErrLost
+	case blocked && !nowhere:
 		return nil, broker.ErrBlocked
 	}
 	return nil, fmt.Errorf("%w: %s", broker.ErrNowhere, strings.Join(passedOver, "; "))
 }
 
-// sink returns the sink of a place, opened if need be.
-func (s *choiceSink) sink(ctx context.Context, i int) (broker.Sink, error) {
-	s.mu.Lock()
-	sink := s.sinks[i]
-	s.mu.Unlock()
-	if sink != nil {
-		return sink, nil
+// passedOver says why a place is not to be taken now, whatever the message; empty: it is. When none has room the gate
+// shuts, and what was received already is forwarded all the same.
+func (s *choiceSink) passedOver(i int, anyRoom bool) string {
+	if why := s.places[i].full(); why != "" && anyRoom {
+		return why
+	}
+	return s.awayFrom(i)
+}
+
+// sink returns the sink of a place, opened if need be, or why there is none.
+func (s *choiceSink) sink(ctx context.Context, i int, anyRoom bool) (sink broker.Sink, why string) {
+	if why := s.passedOver(i, anyRoom); why != "" {
+		return nil, why
+	}
+	if sink := s.current(i); sink != nil {
+		return sink, ""
 	}
 	if err := s.open(ctx, i); err != nil {
-		return nil, err
+		return nil, err.Error()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sinks[i] == nil {
-		return nil, broker.ErrLost
-	}
-	return s.sinks[i], nil
+	return s.current(i), "lost again"
 }
 
-func (s *choiceSink) setBlocked(b broker.Blocker) {
+func (s *choiceSink) current(i int) broker.Sink {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.blocked = b
+	return s.sinks[i]
 }
 
-// Blocked implements broker.Blocker: it speaks of the destination that the last message had to wait for.
+func (s *choiceSink) isGone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
+}
+
+// Blocked implements broker.Blocker: messages wait if every destination that could be taken asks to wait.
 func (s *choiceSink) Blocked() (string, <-chan struct{}) {
-	s.mu.Lock()
-	b := s.blocked
-	s.mu.Unlock()
-	if b == nil {
-		return "", nil
+	changed := s.change()
+	var first string
+	any := s.any()
+	for i := range s.places {
+		if s.passedOver(i, any) != "" {
+			continue
+		}
+		reason := s.blocked(i)
+		if reason == "" {
+			return "", changed
+		}
+		if first == "" {
+			first = reason
+		}
 	}
-	return b.Blocked()
+	return first, changed
+}
+
+// blocked says why an open destination asks to wait.
+func (s *choiceSink) blocked(i int) string {
+	b, ok := s.current(i).(broker.Blocker)
+	if !ok {
+		return ""
+	}
+	reason, _ := b.Blocked()
+	return reason
 }
 
 // Route implements broker.Router.
 func (s *choiceSink) Route() string {
-	destination, passedOver := s.choice.route()
+	destination, passedOver := s.pick(func(i int) string {
+		if why := s.unavailable(i); why != "" {
+			return why
+		}
+		if reason := s.blocked(i); reason != "" {
+			return "blocked: " + reason
+		}
+		return ""
+	})
 	if destination == "" {
 		destination = "none"
 	}
@@ -195,7 +239,7 @@ func (s *choiceSink) Route() string {
 // Lost implements broker.Sink.
 func (s *choiceSink) Lost() <-chan struct{} { return s.lost }
 
-// Close implements broker.Sink.
+// Close implements broker.Sink. A destination that was lost is noted as absent, so that the next session knows.
 func (s *choiceSink) Close() error {
 	s.mu.Lock()
 	s.gone = true
@@ -203,10 +247,16 @@ func (s *choiceSink) Close() error {
 	s.sinks = make([]broker.Sink, len(sinks))
 	s.mu.Unlock()
 	s.cancel()
-	for _, sink := range sinks {
-		if sink != nil {
-			_ = sink.Close()
+	for i, sink := range sinks {
+		if sink == nil {
+			continue
 		}
+		select {
+		case <-sink.Lost():
+			s.absent(i, broker.ErrLost)
+		default:
+		}
+		_ = sink.Close()
 	}
 	s.running.Wait()
 	return nil

@@ -16,16 +16,19 @@ const (
 
 // stamp is what a shovel changes on a message. Everything else crosses as it came.
 type stamp struct {
+	hop            bool // record it in x-received-from
 	forwardHeaders bool // add-forward-headers
 	timestamp      bool // add-timestamp-header
 	trustUserID    bool
+	emptyKey       bool                       // routing-key: "" is declared, which an Address cannot tell from none
 	properties     []func(*broker.Properties) // publish-properties
 	shovel, site   string
 	source, dest   broker.Address
+	from, to       broker.Identity // of both brokers, where hop or forwardHeaders needs them
 }
 
 // apply returns m as it is to be published; m itself is not changed.
-func (s stamp) apply(m *broker.Message, from, to broker.Identity, hop bool) *broker.Message {
+func (s *stamp) apply(m *broker.Message) *broker.Message {
 	out := *m
 	if !s.trustUserID {
 		// A broker refuses a user-id that is not the connection's own.
@@ -34,11 +37,18 @@ func (s stamp) apply(m *broker.Message, from, to broker.Identity, hop bool) *bro
 	for _, set := range s.properties {
 		set(&out.Properties)
 	}
-	if hop {
-		out.Headers = link.WithHop(out.Headers, link.Hop{Left: from, Queue: s.source.Queue, Redelivered: m.Redelivered})
+	if s.emptyKey {
+		out.RoutingKey = ""
+	}
+	if s.hop {
+		hop := link.Hop{Left: s.from, Exchange: s.source.Exchange, Redelivered: m.Redelivered}
+		if hop.Exchange == "" {
+			hop.Queue = s.source.Queue
+		}
+		out.Headers = link.WithHop(out.Headers, hop)
 	}
 	if s.forwardHeaders {
-		out.Headers = link.WithFirst(out.Headers, shovelledHeader, s.shovelled(from, to))
+		out.Headers = link.WithFirst(out.Headers, shovelledHeader, s.shovelled())
 	}
 	if s.timestamp {
 		out.Headers = out.Headers.With(timestampHeader, time.Now().Unix())
@@ -47,14 +57,14 @@ func (s stamp) apply(m *broker.Message, from, to broker.Identity, hop bool) *bro
 }
 
 // shovelled is the plugin's entry, field by field; all values are strings.
-func (s stamp) shovelled(from, to broker.Identity) broker.Table {
+func (s *stamp) shovelled() broker.Table {
 	t := broker.Table{
 		"shovelled-by": s.site,
 		"shovel-type":  dynamicShovel,
 		"shovel-name":  s.shovel,
-		"shovel-vhost": from.VHost,
-		"src-uri":      from.URI,
-		"dest-uri":     to.URI,
+		"shovel-vhost": s.from.VHost,
+		"src-uri":      s.from.URI,
+		"dest-uri":     s.to.URI,
 	}
 	set := func(key, value string) {
 		if value != "" {
@@ -67,7 +77,9 @@ func (s stamp) shovelled(from, to broker.Identity) broker.Table {
 		set("src-queue", s.source.Queue)
 	}
 	set("dest-exchange", s.dest.Exchange)
-	set("dest-exchange-key", s.dest.RoutingKey)
+	if set("dest-exchange-key", s.dest.RoutingKey); s.emptyKey {
+		t["dest-exchange-key"] = ""
+	}
 	set("dest-queue", s.dest.Queue)
 	return t
 }

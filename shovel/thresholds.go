@@ -2,73 +2,139 @@ package shovel
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"weir/broker"
 )
 
-// Thresholds say when overflow opens and shuts. Each has a start and a stop apart from it (hysteresis), so that a depth
+// thresholds say when overflow opens and shuts. Each has a start and a stop apart from it (hysteresis), so that a depth
 // that hovers does not flap the gate. Those left nil do not count.
-type Thresholds struct {
-	// Ready opens at Start or more ready messages, shuts at Stop or fewer.
-	Ready *CountThreshold
-	// Oldest opens when the oldest message is certainly Start old, shuts when it is certainly no older than Stop.
-	Oldest *AgeThreshold
-	// ConsumersBelow opens with fewer consumers than Start, shuts with Stop or more.
-	ConsumersBelow *CountThreshold
-	// All: every start must be reached to open, and one stop shuts. Otherwise one start opens, and every stop must be
+type thresholds struct {
+	// ready opens at start or more ready messages, shuts at stop or fewer.
+	ready *countThreshold
+	// oldest opens when the oldest message is certainly start old, shuts when it is certainly no older than stop.
+	oldest *ageThreshold
+	// consumersBelow opens with fewer consumers than start, shuts with stop or more.
+	consumersBelow *countThreshold
+	// all: every start must be reached to open, and one stop shuts. Otherwise one start opens, and every stop must be
 	// reached to shut.
-	All bool
-	// For is how long the start must have held before it opens.
-	For time.Duration
+	all bool
+	// hold is how long the start must have held before it opens ("for").
+	hold time.Duration
 }
 
-// CountThreshold is in messages, or consumers.
-type CountThreshold struct{ Start, Stop int64 }
+// countThreshold is in messages, or consumers.
+type countThreshold struct{ start, stop int64 }
 
-// AgeThreshold is in age of the oldest message.
-type AgeThreshold struct{ Start, Stop time.Duration }
+// ageThreshold is in age of the oldest message.
+type ageThreshold struct{ start, stop time.Duration }
 
-// mark is what one threshold says of a reading.
-type mark struct {
-	text        string // the figure and the threshold it is held against
-	known       bool
-	start, stop bool
-	near        bool // within a fifth of where it would change
+// answer is what a reading says about a threshold. A figure that is unknown says nothing.
+type answer int
+
+const (
+	unknown answer = iota
+	no
+	yes
+)
+
+func known(reached bool) answer {
+	if reached {
+		return yes
+	}
+	return no
 }
 
-// marks holds a reading against each threshold. A figure that is unknown reaches neither start nor stop: the last
-// decision stands.
-func (t Thresholds) marks(d broker.Depth, open bool) []mark {
-	var all []mark
-	if r := t.Ready; r != nil {
-		m := mark{text: limit("ready", d.Ready, "at", r.Start, r.Stop, open)}
-		if n := d.Ready.N; d.Ready.Known {
-			m.known = true
-			m.start, m.stop = n >= r.Start, n <= r.Stop
-			m.near = open && 4*n <= 5*r.Stop || !open && 5*n >= 4*r.Start
+// anyOf is yes if one answer is, and no only if all are.
+func anyOf(answers []answer) answer {
+	sum := no
+	for _, a := range answers {
+		switch a {
+		case yes:
+			return yes
+		case unknown:
+			sum = unknown
 		}
-		all = append(all, m)
 	}
-	if o := t.Oldest; o != nil {
-		m := mark{text: limit("oldest message", d.OldestAtLeast, "at", o.Start, o.Stop, open)}
-		empty := d.Ready.Known && d.Ready.N == 0
-		m.known = empty || d.OldestAtLeast.Known || d.OldestAtMost.Known
-		m.start = d.OldestAtLeast.Known && d.OldestAtLeast.D >= o.Start
-		m.stop = empty || d.OldestAtMost.Known && d.OldestAtMost.D <= o.Stop
-		m.near = d.OldestAtLeast.Known && 5*d.OldestAtLeast.D >= 4*o.Start
-		all = append(all, m)
-	}
-	if c := t.ConsumersBelow; c != nil {
-		m := mark{text: limit("consumers", d.Consumers, "below", c.Start, c.Stop, open)}
-		if n := d.Consumers.N; d.Consumers.Known {
-			m.known = true
-			m.start, m.stop = n < c.Start, n >= c.Stop
+	return sum
+}
+
+// allOf is yes if all answers are, and no if one is.
+func allOf(answers []answer) answer {
+	sum := yes
+	for _, a := range answers {
+		switch a {
+		case no:
+			return no
+		case unknown:
+			sum = unknown
 		}
-		all = append(all, m)
 	}
-	return all
+	return sum
+}
+
+// judge holds a reading against the thresholds of a gate that is open or shut. reached tells whether those at which it
+// would change are reached: the stops of an open gate, the starts of one that is shut.
+func (t thresholds) judge(d broker.Depth, open bool) (reached answer, why string) {
+	var answers []answer
+	var texts []string
+	note := func(text string, start, stop answer) {
+		texts = append(texts, text)
+		if open {
+			start = stop
+		}
+		answers = append(answers, start)
+	}
+	if r := t.ready; r != nil {
+		text := limit("ready", d.Ready, "at", r.start, r.stop, open)
+		if n := d.Ready; n.Known {
+			note(text, known(n.N >= r.start), known(n.N <= r.stop))
+		} else {
+			note(text, unknown, unknown)
+		}
+	}
+	if o := t.oldest; o != nil {
+		if d.Ready.Known && d.Ready.N == 0 { // nothing there is old
+			d.OldestAtLeast, d.OldestAtMost = broker.Aged(0), broker.Aged(0)
+		}
+		start, stop := o.judge(d.OldestAtLeast, d.OldestAtMost)
+		age := d.OldestAtLeast
+		if open {
+			age = d.OldestAtMost
+		}
+		note(limit("oldest message", age, "at", o.start, o.stop, open), start, stop)
+	}
+	if c := t.consumersBelow; c != nil {
+		text := limit("consumers", d.Consumers, "below", c.start, c.stop, open)
+		if n := d.Consumers; n.Known {
+			note(text, known(n.N < c.start), known(n.N >= c.stop))
+		} else {
+			note(text, unknown, unknown)
+		}
+	}
+	if t.all != open {
+		return allOf(answers), strings.Join(texts, "; ")
+	}
+	return anyOf(answers), strings.Join(texts, "; ")
+}
+
+// judge says what is certain from the bounds of the age.
+func (o ageThreshold) judge(least, most broker.Age) (start, stop answer) {
+	switch {
+	case least.Known && least.D >= o.start:
+		start = yes
+	case most.Known && most.D < o.start:
+		start = no
+	}
+	switch {
+	case most.Known && most.D <= o.stop:
+		stop = yes
+	case least.Known && least.D > o.stop:
+		stop = no
+	}
+	return start, stop
 }
 
 func limit[F fmt.Stringer, T any](what string, figure F, word string, start, stop T, open bool) string {
@@ -78,60 +144,39 @@ func limit[F fmt.Stringer, T any](what string, figure F, word string, start, sto
 	return fmt.Sprintf("%s %v, opens %s %v", what, figure, word, start)
 }
 
-// verdict is what the thresholds make of one reading.
-type verdict struct {
-	open  bool // whether the gate should be, For aside
-	why   string
-	near  bool // a change is near: read again soon
-	known bool // something was known; otherwise the last decision stands
-}
-
-// judge holds a reading against the thresholds of a gate that is open or shut.
-func (t Thresholds) judge(d broker.Depth, open bool) verdict {
-	var v verdict
-	marks := t.marks(d, open)
-	texts := make([]string, 0, len(marks))
-	starts, stops := 0, 0
-	for _, m := range marks {
-		v.near = v.near || m.near
-		v.known = v.known || m.known
-		texts = append(texts, m.text)
-		if m.start {
-			starts++
-		}
-		if m.stop {
-			stops++
-		}
+// budget says how many messages may leave an open gate before the depth has to be read again: half of those that would
+// take a figure to its stop, and at least a hundredth of the way.
+func (t thresholds) budget(d broker.Depth) int64 {
+	n := int64(math.MaxInt64)
+	if r := t.ready; r != nil && d.Ready.Known {
+		n = min(n, max((d.Ready.N-r.stop)/2, (r.start-r.stop)/100))
 	}
-	some, every := func(n int) bool { return n > 0 }, func(n int) bool { return n == len(marks) }
-	opens, shuts := some, every
-	if t.All {
-		opens, shuts = every, some
+	if o := t.oldest; o != nil && d.Ready.Known && d.OldestAtMost.Known && d.OldestAtMost.D > 0 {
+		above := 1 - o.stop.Seconds()/d.OldestAtMost.D.Seconds()
+		n = min(n, int64(float64(d.Ready.N)*max(above/2, 0.01)))
 	}
-	v.open = open && !shuts(stops) || !open && opens(starts)
-	v.why = strings.Join(texts, "; ")
-	return v
+	return max(n, 1)
 }
 
 // String lists the thresholds as declared.
-func (t Thresholds) String() string {
+func (t thresholds) String() string {
 	var parts []string
-	if t.Ready != nil {
-		parts = append(parts, fmt.Sprintf("messages-ready %d..%d", t.Ready.Start, t.Ready.Stop))
+	if t.ready != nil {
+		parts = append(parts, fmt.Sprintf("messages-ready %d..%d", t.ready.start, t.ready.stop))
 	}
-	if t.Oldest != nil {
-		parts = append(parts, fmt.Sprintf("oldest-message %v..%v", t.Oldest.Start, t.Oldest.Stop))
+	if t.oldest != nil {
+		parts = append(parts, fmt.Sprintf("oldest-message %v..%v", t.oldest.start, t.oldest.stop))
 	}
-	if t.ConsumersBelow != nil {
-		parts = append(parts, fmt.Sprintf("consumers-below %d..%d", t.ConsumersBelow.Start, t.ConsumersBelow.Stop))
+	if t.consumersBelow != nil {
+		parts = append(parts, fmt.Sprintf("consumers-below %d..%d", t.consumersBelow.start, t.consumersBelow.stop))
 	}
 	word := " or "
-	if t.All {
+	if t.all {
 		word = " and "
 	}
 	s := strings.Join(parts, word)
-	if t.For > 0 {
-		s += fmt.Sprintf(" for %v", t.For)
+	if t.hold > 0 {
+		s += fmt.Sprintf(" for %v", t.hold)
 	}
 	return s
 }

@@ -11,6 +11,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -52,20 +53,18 @@ func (b *Broker) Identity(ctx context.Context) (broker.Identity, error) {
 	return broker.Identity{Cluster: b.name, VHost: "/", URI: "memory://" + b.name}, b.reach(ctx)
 }
 
-// OpenSource implements broker.Broker. An exchange as a source is the durable queue "weir: shovel <site>/<link>".
+// OpenSource implements broker.Broker.
 func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
 	if err := b.reach(ctx); err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.permits(at, broker.AsSource, o.Predeclared); err != nil {
+	// The queue that an exchange is read through is weir's own.
+	if err := b.permits(at, broker.AsSource, o.Predeclared && at.Exchange == ""); err != nil {
 		return nil, err
 	}
-	name := at.Queue
-	if at.Exchange != "" {
-		name = "weir: shovel " + o.Site + "/" + o.Link
-	}
+	name := cmp.Or(at.Queue, "weir: shovel "+o.Site+"/"+o.Link)
 	q := b.declare(name, fromArgs(o.DeclareArgs))
 	if at.Exchange != "" {
 		b.exchanges[at.Exchange].bind(q, at.RoutingKey)

@@ -36,7 +36,7 @@ func (b *Broker) permits(at broker.Address, as broker.Role, predeclared bool) er
 	switch {
 	case at.Stream != "" || at.Consumer != "" || at.Subject != "":
 		return fmt.Errorf("%v: no words of this broker: %w", at, broker.ErrUnsupported)
-	case as == broker.AsSource && (at.Queue == "") == (at.Exchange == ""):
+	case as == broker.AsSource && at.Queue == "" && at.Exchange == "":
 		return fmt.Errorf("%v: a source is either a queue or an exchange: %w", at, broker.ErrUnsupported)
 	case b.denied[at.Queue], b.denied[at.Exchange]:
 		return fmt.Errorf("%v: %w", at, broker.ErrDenied)

@@ -1,0 +1,29 @@
+package shovel
+
+import "sync/atomic"
+
+// budget is how many messages may leave before a depth has to be read again: half of what is above the threshold. So
+// however fast a shovel is, it neither empties a queue nor floods another between two looks at the clock.
+type budget struct {
+	left  atomic.Int64
+	spent chan struct{} // cap 1: look again
+}
+
+func newBudget() *budget { return &budget{spent: make(chan struct{}, 1)} }
+
+func (b *budget) set(n int64) { b.left.Store(n) }
+
+// spend is called for each message that leaves.
+func (b *budget) spend() {
+	if b.left.Add(-1) == 0 {
+		b.look()
+	}
+}
+
+// look has the depth read now.
+func (b *budget) look() {
+	select {
+	case b.spent <- struct{}{}:
+	default: // it will be
+	}
+}

@@ -1,0 +1,86 @@
+package shovel_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/broker"
+	"weir/broker/memory"
+	"weir/link"
+)
+
+// travelled is a message that has left a place before it came here.
+func travelled(queue, body string, left ...string) *broker.Message {
+	list := broker.Array{}
+	for _, cluster := range left {
+		list = append(list, broker.Table{"uri": "memory://" + cluster, "cluster-name": cluster, "vhost": "/", "redelivered": false})
+	}
+	return &broker.Message{RoutingKey: queue, Body: []byte(body), Headers: broker.Table{"x-received-from": list}}
+}
+
+func (w *world) publish(b *memory.Broker, ms ...*broker.Message) {
+	w.Helper()
+	if err := b.Publish(ms...); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func TestMessageDoesNotGoWhereItHasBeen(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.publish(w.eu, travelled("orders", "from us", "us"), travelled("orders", "from ap", "ap"), travelled("orders", "from here"))
+		w.run(`
+  x:
+    source: {queue: orders}
+    destinations: [{broker: us, queue: orders}, {broker: ap, queue: orders}]
+    max-hops: 2
+`)
+		w.after(time.Second)
+		same(t, "in us", w.us.Bodies("orders"), []string{"from ap", "from here"})
+		same(t, "in ap", w.ap.Bodies("orders"), []string{"from us"})
+	})
+}
+
+func TestMessageWithNowhereToGoIsHeldAndGivenBackUnharmed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.eu.Declare("orders", memory.Queue{})
+		for i := range 3 {
+			w.publish(w.eu, travelled("orders", fmt.Sprint("from us ", i), "us"))
+		}
+		w.eu.Put("orders", orders("eu", 50)...)
+		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 40, stop: 5}"))
+		w.within(time.Minute, "what may go has gone", func() bool { return depth(w.us, "orders") == 50 })
+		w.within(time.Minute, "the rest is here again", func() bool { return depth(w.eu, "orders") == 3 })
+		same(t, "at home", w.eu.Bodies("orders"), []string{"from us 0", "from us 1", "from us 2"})
+		w.always(time.Hour, "it stays", func() bool { return depth(w.eu, "orders") == 3 })
+		if s := w.status(); s.Counts.Dropped != 0 || s.Counts.Unroutable != 0 {
+			t.Errorf("counted as lost: %+v", s.Counts)
+		}
+	})
+}
+
+func TestStatusSaysWhyAMessageHasNowhereToGo(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.publish(w.eu, travelled("orders", "from us", "us"))
+		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: orders}], max-hops: 2}\n")
+		w.within(time.Minute, "it holds", func() bool { return w.status().State == link.Holding })
+		holds(t, "the reason", w.status().Reason, "1 messages have nowhere to go")
+		if len(w.log.lines("link is holding")) != 1 {
+			t.Errorf("want it logged once:\n%s", w.log)
+		}
+	})
+}
+
+// What came from elsewhere and may not go on must not keep what may from leaving.
+func TestMessagesThatMayNotGoDoNotStandInTheWay(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for i := range 200 {
+			w.publish(w.eu, travelled("orders", fmt.Sprintf("us-%05d", i), "us"))
+		}
+		ours := orders("eu", 5000)
+		w.eu.Put("orders", ours...)
+		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 1000, stop: 100}"))
+		w.within(5*time.Minute, "ours are away", func() bool { return depth(w.us, "orders") > 4000 })
+	})
+}
