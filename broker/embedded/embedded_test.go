@@ -1,0 +1,152 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"weir/broker/embedded"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func start(t *testing.T, c embedded.Config) *embedded.Server {
+	t.Helper()
+	c.Name = "test"
+	s, err := embedded.Start(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	return s
+}
+
+func connect(t *testing.T, url string, o ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url, o...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// create makes a stream; right after a start or the loss of a node that may take a few tries.
+func create(t *testing.T, js jetstream.JetStream, replicas int) jetstream.Stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		try, done := context.WithTimeout(ctx, time.Second) // a request before there is a leader gets no answer
+		s, err := js.CreateOrUpdateStream(try, jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}, Replicas: replicas})
+		done()
+		if err == nil {
+			return s
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func publish(t *testing.T, js jetstream.JetStream, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := js.Publish(t.Context(), "orders.new", fmt.Append(nil, i), jetstream.WithRetryAttempts(20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func stored(t *testing.T, js jetstream.JetStream) uint64 {
+	t.Helper()
+	s, err := js.Stream(t.Context(), "ORDERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// Ensure what was stored is there after a restart, over TCP and within the process.
+func TestOneNodeKeepsItsData(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, embedded.Config{DataDir: dir})
+	js := connect(t, s.ClientURL())
+	create(t, js, 1)
+	publish(t, js, 10)
+	js.Conn().Close()
+	s.Shutdown()
+
+	s = start(t, embedded.Config{DataDir: dir})
+	if n := stored(t, connect(t, "", nats.InProcessServer(s))); n != 10 {
+		t.Errorf("%d messages after a restart, want 10", n)
+	}
+}
+
+// Ensure a cluster of three goes on without one of its nodes and takes it back.
+func TestThreeNodesSurviveTheLossOfOne(t *testing.T) {
+	s := start(t, embedded.Config{Nodes: 3})
+	js := connect(t, "", nats.InProcessServer(s))
+	create(t, js, 3)
+	publish(t, js, 10)
+	js.Conn().Close()
+
+	s.StopNode(0)
+	js = connect(t, "", nats.InProcessServer(s))
+	publish(t, js, 10)
+	if err := s.StartNode(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := stored(t, js); n != 20 {
+		t.Errorf("%d messages, want 20", n)
+	}
+}
+
+// Ensure three processes, each with one node, form a cluster, and that a node starts before the others are there.
+func TestClusterAcrossHosts(t *testing.T) {
+	routes := []string{"127.0.0.1:16222", "127.0.0.1:16223", "127.0.0.1:16224"}
+	secret := func() (string, error) { return "routes", nil }
+	var nodes []*embedded.Server
+	for _, listen := range routes {
+		nodes = append(nodes, start(t, embedded.Config{Cluster: &embedded.Cluster{Name: "spread", Listen: listen, Routes: routes, Secret: secret}}))
+	}
+	js := connect(t, nodes[0].ClientURL())
+	create(t, js, 3)
+	publish(t, js, 10)
+	if n := stored(t, connect(t, nodes[2].ClientURL())); n != 10 {
+		t.Errorf("%d messages seen by another node, want 10", n)
+	}
+}
+
+// Ensure that with users nobody else gets in, but this process does.
+func TestUsers(t *testing.T) {
+	s := start(t, embedded.Config{Users: []embedded.User{{Username: "orders", Password: func() (string, error) { return "secret", nil }}}})
+	if _, err := nats.Connect(s.ClientURL()); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("without a password: %v", err)
+	}
+	create(t, connect(t, s.ClientURL(), nats.UserInfo("orders", "secret")), 1)
+	username, password, _ := s.Credentials()
+	publish(t, connect(t, "", nats.InProcessServer(s), nats.UserInfo(username, password)), 1)
+}
+
+// Ensure a broker that everybody may use is not offered to other hosts.
+func TestExposed(t *testing.T) {
+	_, err := embedded.Start(t.Context(), embedded.Config{Name: "test", Listen: "0.0.0.0:4222"}, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, embedded.ErrExposed) {
+		t.Errorf("listen on all interfaces without users: %v", err)
+	}
+}
