@@ -23,6 +23,15 @@ func (p path) key(name string) path {
 	return p + "." + path(name)
 }
 
+// Place names a place in the file as Problem.Path does: Place("shovels", "eu.orders", "source").
+func Place(keys ...string) string {
+	var p path
+	for _, k := range keys {
+		p = p.key(k)
+	}
+	return string(p)
+}
+
 // index is the place of one element of p.
 func (p path) index(i int) path {
 	return p + path("["+strconv.Itoa(i)+"]")

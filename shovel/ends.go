@@ -36,7 +36,7 @@ func Ends(cfg *configs.Config) []End {
 }
 
 func endsOf(site string, s configs.Shovel) []End {
-	path := "shovels." + s.Name
+	path := configs.Place("shovels", s.Name)
 	source := End{
 		Path:        path + ".source",
 		Broker:      s.Source.Broker,
