@@ -119,12 +119,14 @@ func (a *api) pause(w http.ResponseWriter, r *http.Request) {
 	var asked pauseRequest
 	body := json.NewDecoder(r.Body)
 	body.DisallowUnknownFields()
-	if err := body.Decode(&asked); err != nil && !errors.Is(err, io.EOF) {
-		fail(w, http.StatusBadRequest, `want {"reason": "..."}, or no body: `+err.Error())
+	err := body.Decode(&asked)
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long), len(asked.Reason) > maxReason:
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a reason may have %d bytes", maxReason))
 		return
-	}
-	if len(asked.Reason) > maxReason {
-		fail(w, http.StatusBadRequest, fmt.Sprintf("the reason has %d bytes, and may have %d", len(asked.Reason), maxReason))
+	case err != nil && !errors.Is(err, io.EOF):
+		fail(w, http.StatusBadRequest, `want {"reason": "..."}, or no body: `+err.Error())
 		return
 	}
 	a.status(w)(a.gateway.Pause(r.PathValue("name"), asked.Reason))

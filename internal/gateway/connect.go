@@ -59,7 +59,7 @@ type look struct {
 }
 
 func (l *look) at(declared brokers.Declared, ends []shovel.End, open brokers.Open, log *slog.Logger) {
-	path := "brokers." + l.broker
+	path := configs.Place("brokers", l.broker)
 	b, closeIt, err := open(l.ctx, declared, log)
 	if err != nil {
 		l.mistake(path, err.Error())

@@ -1,0 +1,84 @@
+package gateway_test
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"weir/broker/memory"
+	"weir/configs"
+	"weir/internal/gateway"
+)
+
+const checked = `
+site: eu
+local: eu
+brokers:
+  eu: {type: rabbitmq, uris: [amqp://eu]}
+  us: {type: rabbitmq, uris: [amqp://us]}
+  in: {type: embedded, data-dir: nowhere}
+shovels:
+  orders:
+    source: {queue: orders, queue-args: {x-dead-letter-exchange: dead}}
+    destinations: [{broker: us, exchange: orders}]
+    on-refused: {then: reject}
+    on-unroutable: {then: dead-letter, dead-letter: {exchange: unroutable}}
+    overflow: {watch: {queue: backlog}, messages-ready: {start: 10, stop: 1}}
+`
+
+func TestConnect(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(eu, us *memory.Broker)
+		reached bool
+		want    []string
+	}{
+		"nothing is wrong": {
+			func(eu, us *memory.Broker) {},
+			true, nil,
+		},
+		"a silent broker": {
+			func(eu, us *memory.Broker) { us.Silent() },
+			false, []string{"weir.yaml: brokers.us: broker us: unreachable: context deadline exceeded; is it up, and do uris and tls fit?"},
+		},
+		"a queue without a dead-letter exchange": {
+			func(eu, us *memory.Broker) { eu.Declare("orders", memory.Queue{}) },
+			true, []string{"weir.yaml: shovels.orders.source: broker eu: queue=orders has no dead-letter exchange, so then: reject would delete messages; " +
+				"give the queue one by a policy, or write then: dead-letter"},
+		},
+		"a permission is missing everywhere": {
+			func(eu, us *memory.Broker) { eu.Deny("backlog", "unroutable"); us.Deny("orders") },
+			true, []string{
+				"weir.yaml: shovels.orders.overflow.watch: broker eu: queue=backlog: access denied; grant the permission to the user, or log in as another",
+				"weir.yaml: shovels.orders.on-unroutable.dead-letter: broker eu: exchange=unroutable: access denied; grant the permission to the user, or log in as another",
+				"weir.yaml: shovels.orders.destinations[0]: broker us: exchange=orders: access denied; grant the permission to the user, or log in as another",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg, _, err := configs.Parse("weir.yaml", []byte(checked), os.LookupEnv)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := &site{t: t, eu: memory.New("eu"), us: memory.New("us")}
+				s.eu.Declare("backlog", memory.Queue{})
+				s.eu.DeclareExchange("unroutable", memory.Fanout)
+				s.us.DeclareExchange("orders", memory.Fanout)
+				c.prepare(s.eu, s.us)
+				found, reached := gateway.Connect(t.Context(), "weir.yaml", cfg, s.open, slog.New(slog.DiscardHandler))
+				if reached != c.reached {
+					t.Errorf("reached: %v", reached)
+				}
+				var got []string
+				for _, p := range found {
+					got = append(got, p.String())
+				}
+				expectLines(t, got, c.want)
+				if n := len(s.closedBrokers()); n != 2 {
+					t.Errorf("%d brokers were closed, want those two that are elsewhere", n)
+				}
+			})
+		})
+	}
+}
