@@ -1,0 +1,60 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/broker"
+)
+
+const (
+	codeStreamNotFound   = jetstream.JSErrCodeStreamNotFound
+	codeConsumerNotFound = jetstream.JSErrCodeConsumerNotFound
+	codeStreamExists     = jetstream.JSErrCodeStreamNameInUse
+	codeConsumerExists   = jetstream.JSErrCodeConsumerExists
+	codeMessageTooLarge  = jetstream.JSErrCodeStreamMessageExceedsMaximum
+	codeNotEnabled       = jetstream.JSErrCodeJetStreamNotEnabled
+	codeNotForAccount    = jetstream.JSErrCodeJetStreamNotEnabledForAccount
+)
+
+// code is the error code of a JetStream API answer, 0 for any other error.
+func code(err error) jetstream.ErrorCode {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return api.ErrorCode
+	}
+	if js, ok := errors.AsType[jetstream.JetStreamError](err); ok && js.APIError() != nil {
+		return js.APIError().ErrorCode
+	}
+	return 0
+}
+
+// classify wraps err in the sentinel that decides what a link does, if there is one.
+func classify(err error) error {
+	switch code(err) {
+	case codeConsumerNotFound, codeStreamNotFound:
+		return fmt.Errorf("%w: %w", broker.ErrNotFound, err)
+	case codeNotEnabled, codeNotForAccount:
+		return fmt.Errorf("%w: %w", broker.ErrUnsupported, err)
+	}
+	if errors.Is(err, jetstream.ErrNotPullConsumer) {
+		return fmt.Errorf("%w: %w", broker.ErrUnsupported, err)
+	}
+	for _, denied := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrPermissionViolation,
+	} {
+		if errors.Is(err, denied) {
+			return fmt.Errorf("%w: %w", broker.ErrDenied, err)
+		}
+	}
+	// crypto/tls marks an alert of the other side so: the server does not accept our certificate, or that there is none.
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return fmt.Errorf("%w: %w", broker.ErrDenied, err)
+	}
+	return err
+}
+
+func isNotFound(err error) bool { return errors.Is(err, broker.ErrNotFound) }

@@ -1,0 +1,209 @@
+package jetstream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// listeners know who wants what is published to an interest stream: the bindings of an exchange. The list is read again
+// on every hint of a change (JetStream's advisories, at most once and late), every reconcileEvery without one, and
+// whenever somebody needs to know what holds now.
+type listeners struct {
+	b      *Broker
+	stream string
+	wanted chan struct{} // somebody waits for a reading
+
+	mu      sync.Mutex
+	current *audience
+	waiting []chan<- reading
+}
+
+// audience is one reading of the list.
+type audience struct {
+	filters [][]string // of each consumer; none: it wants everything
+
+	mu    sync.Mutex
+	known map[string]bool // by subject
+}
+
+// reading is an audience, or why there is none.
+type reading struct {
+	audience *audience
+	err      error
+}
+
+const (
+	reconcileEvery = 15 * time.Second
+	settleHints    = 20 * time.Millisecond // hints come in bursts
+	maxKnown       = 4096                  // subjects whose answer an audience remembers
+)
+
+// wants reports whether any consumer matches.
+func (a *audience) wants(subject string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wanted, known := a.known[subject]
+	if !known {
+		wanted = a.match(subject)
+		if len(a.known) >= maxKnown {
+			clear(a.known)
+		}
+		a.known[subject] = wanted
+	}
+	return wanted
+}
+
+func (a *audience) match(subject string) bool {
+	for _, filters := range a.filters {
+		if len(filters) == 0 {
+			return true
+		}
+		for _, f := range filters {
+			if matches(f, subject) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// listenersOf returns those of a stream, which it begins to follow if it does not yet.
+func (b *Broker) listenersOf(stream string) *listeners {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, known := b.listeners[stream]
+	if !known {
+		l = &listeners{b: b, stream: stream, wanted: make(chan struct{}, 1)}
+		b.listeners[stream] = l
+		if !b.closed {
+			b.running.Go(l.follow)
+		}
+	}
+	return l
+}
+
+// last is the latest reading, nil before the first.
+func (l *listeners) last() *audience {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// now waits for a reading that begins after the call.
+func (l *listeners) now(ctx context.Context) (*audience, error) {
+	answer := make(chan reading, 1)
+	l.mu.Lock()
+	l.waiting = append(l.waiting, answer)
+	l.mu.Unlock()
+	notify(l.wanted)
+	select {
+	case r := <-answer:
+		return r.audience, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-l.b.ctx.Done():
+		return nil, errClosed
+	}
+}
+
+// follow reads the list whenever it may have changed, until the Broker closes.
+func (l *listeners) follow() {
+	hints := make(chan struct{}, 1)
+	ticker := time.NewTicker(reconcileEvery)
+	defer ticker.Stop()
+	var heard *conn
+	for {
+		heard = l.listen(heard, hints)
+		select {
+		case <-l.b.ctx.Done():
+			return
+		case <-l.wanted:
+		case <-ticker.C:
+		case <-hints:
+			select { // for the rest of the burst, unless somebody is in a hurry
+			case <-time.After(settleHints):
+			case <-l.wanted:
+			case <-l.b.ctx.Done():
+				return
+			}
+		}
+		l.read()
+	}
+}
+
+// listen subscribes to hints, once for each connection. A user who may not gets none, and the readings that are needed.
+func (l *listeners) listen(heard *conn, hints chan struct{}) *conn {
+	c, err := l.b.manage(l.b.ctx)
+	if err != nil || c == heard {
+		return heard
+	}
+	hint := func(*nats.Msg) { notify(hints) }
+	for _, change := range []string{"CREATED", "DELETED"} {
+		c.nats.Subscribe("$JS.EVENT.ADVISORY.CONSUMER."+change+"."+l.stream+".>", hint)
+	}
+	// A changed filter is told by the advisory about the request alone, which comes for all requests of the account.
+	request := []byte("CONSUMER.CREATE." + l.stream + ".")
+	c.nats.Subscribe("$JS.EVENT.ADVISORY.API", func(m *nats.Msg) {
+		if bytes.Contains(m.Data, request) {
+			notify(hints)
+		}
+	})
+	notify(hints) // of what has changed while nobody listened
+	return c
+}
+
+// read reads the list, for all who have asked until now.
+func (l *listeners) read() {
+	l.mu.Lock()
+	waiting := l.waiting
+	l.waiting = nil
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(l.b.ctx, checkTimeout)
+	defer cancel()
+	a, err := l.list(ctx)
+	l.mu.Lock()
+	if err == nil {
+		l.current = a
+	}
+	l.mu.Unlock()
+	for _, w := range waiting {
+		w <- reading{a, err}
+	}
+}
+
+// list reads the consumers of the stream, page by page. One that has no leader now cannot say what it wants, and then
+// nobody can tell what is unroutable.
+func (l *listeners) list(ctx context.Context) (*audience, error) {
+	a := &audience{known: map[string]bool{}}
+	for offset := 0; ; {
+		var page struct {
+			Error     *jetstream.APIError       `json:"error"`
+			Total     int                       `json:"total"`
+			Consumers []*jetstream.ConsumerInfo `json:"consumers"`
+			Missing   []string                  `json:"missing"`
+		}
+		if err := l.b.request(ctx, "CONSUMER.LIST."+l.stream, map[string]int{"offset": offset}, &page); err != nil {
+			return nil, err
+		}
+		switch {
+		case page.Error != nil:
+			return nil, classify(page.Error)
+		case len(page.Missing) > 0:
+			return nil, fmt.Errorf("stream %s: consumers %v have no leader", l.stream, page.Missing)
+		}
+		for _, info := range page.Consumers {
+			if info.Name != anchorName {
+				a.filters = append(a.filters, filtersOf(info))
+			}
+		}
+		if offset += len(page.Consumers); offset >= page.Total || len(page.Consumers) == 0 {
+			return a, nil
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/broker"
+)
+
+// OpenSource implements broker.Broker. What is missing is declared, unless o.Predeclared; what exists is used as it is.
+func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
+	stream, consumer, err := b.locate(ctx, at, o)
+	if err == nil {
+		err = usable(consumer)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("receive from %v on %s: %w", at, b.config.Name, err)
+	}
+	c, err := b.receiving.acquire(ctx, o.Alone)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{
+		b: b, conn: c, at: b.place(consumer), heard: time.Now(),
+		log:   b.log.With("link", o.Link, "stream", stream.Config.Name, "consumer", consumer.Name),
+		inbox: nats.NewInbox() + ".", ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), settled: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
+	}
+	s.ctx, s.cancel = context.WithCancel(b.ctx)
+	s.window = s.at.bounded(o.Window)
+	if s.window < o.Window {
+		s.log.Warn("window is cut by the consumer's max-ack-pending", "window", s.window, "wanted", o.Window)
+	}
+	s.read = reader{names: b.names, scope: scope(stream), log: s.log, gaps: keepsAll(stream, consumer)}
+	s.read.missed(stream, consumer)
+	if err := s.start(); err != nil {
+		b.receiving.release(c)
+		return nil, fmt.Errorf("receive from %v on %s: %w", at, b.config.Name, err)
+	}
+	if err := b.opened(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenSink implements broker.Broker. A queue or an exchange that is missing is declared, unless o.Predeclared: an exchange
+// of JetStream is a stream like any other.
+func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (broker.Sink, error) {
+	to, err := b.destination(at)
+	if err != nil {
+		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
+	}
+	s := &Sink{
+		b: b, to: to, unconfirmed: o.Unconfirmed, ended: make(chan struct{}), room: make(chan struct{}, 1), lost: make(chan struct{}),
+		id: identity{site: o.Site, byMessageID: o.DeduplicateBy == "message-id"}, routes: routes{b: b},
+	}
+	s.ctx, s.cancel = context.WithCancel(b.ctx)
+	if err := b.target(ctx, at, o, &s.routes); err != nil {
+		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
+	}
+	if s.conn, err = b.sending.acquire(ctx, o.Alone); err != nil {
+		return nil, err
+	}
+	s.slots.prefix = nats.NewInbox() + "."
+	if s.sub, err = subscribe(s.conn.nats, s.slots.prefix+"*", s.onAnswer, s.ended); err != nil {
+		b.sending.release(s.conn)
+		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
+	}
+	s.stop = s.conn.watch(&watcher{lost: s.fail, refused: s.refused})
+	if err := b.opened(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// target finds, or declares, the stream that a sink has named. Where it has named none, or only a subject, it is looked
+// for when there is something to send.
+func (b *Broker) target(ctx context.Context, at broker.Address, o broker.SinkOptions, r *routes) error {
+	var stream *jetstream.StreamInfo
+	var err error
+	switch {
+	case at.Queue != "":
+		stream, _, err = b.locateQueue(ctx, at.Queue, o.Predeclared, o.DeclareArgs)
+	case at.Exchange != "":
+		if stream, err = b.locateExchange(ctx, at.Exchange, o.Predeclared); err == nil {
+			err = b.anchor(ctx, stream)
+		}
+	case at.Subject != "" && o.Predeclared:
+		stream, err = b.capturing(ctx, at.Subject)
+	default:
+		_, err = b.manage(ctx) // wrong credentials show here, and not with the first message
+		return err
+	}
+	if err == nil {
+		_, err = r.add(stream)
+	}
+	return err
+}
+
+// subscribe has the connection call f with each message, in order and from one goroutine. ended is closed when f is
+// called no more.
+func subscribe(nc *nats.Conn, subject string, f nats.MsgHandler, ended chan struct{}) (*nats.Subscription, error) {
+	sub, err := nc.Subscribe(subject, f)
+	if err != nil {
+		return nil, err
+	}
+	sub.SetPendingLimits(-1, -1) // what may come is bounded by what has been asked for
+	end := sync.OnceFunc(func() { close(ended) })
+	sub.SetClosedHandler(func(string) { end() })
+	if !sub.IsValid() { // closed before it had the handler
+		end()
+	}
+	return sub, nil
+}
+
+// start subscribes and asks for the first messages, after what an earlier session left unsettled has been given back.
+func (s *Source) start() (err error) {
+	nc := s.conn.nats
+	if s.sub, err = subscribe(nc, s.inbox+"*", s.onMessage, s.ended); err != nil {
+		return err
+	}
+	s.stop = s.conn.watch(&watcher{lost: func(err error) { s.fail(err) }, refused: s.refused})
+	if rest := s.b.leftovers.take(s.at.key(), s.at.ackWait); len(rest) > 0 {
+		giveBack(nc, rest) // if it cannot be told, their ack wait brings them back
+	}
+	s.mu.Lock()
+	s.refill()
+	s.mu.Unlock()
+	s.keeping.Go(s.keep)
+	return nil
+}
+
+// keepsAll reports whether a sequence that does not come must have been removed from the stream.
+func keepsAll(stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo) bool {
+	return stream.Config.Retention == jetstream.LimitsPolicy && len(filtersOf(consumer)) == 0
+}
+
+// missed counts what the stream has removed while nobody received.
+func (r *reader) missed(stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo) {
+	if next := consumer.Delivered.Stream + 1; r.gaps && consumer.Delivered.Consumer > 0 && stream.State.FirstSeq > next {
+		r.lost(stream.State.FirstSeq - next)
+	}
+}
+
+// Expired is how many messages the stream has removed, by age or size, before they were delivered. It is known for
+// streams with limits and consumers without filters, and counts from when the consumer last was where it stands now.
+func (s *Source) Expired() uint64 { return s.read.expired.Load() }

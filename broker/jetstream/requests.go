@@ -1,0 +1,136 @@
+package jetstream
+
+import (
+	"strconv"
+	"time"
+)
+
+// requests are the pull requests that a Source has made and that have not ended. What is asked for and has not arrived
+// counts towards the window, so that the window is never exceeded; it is asked for in few requests, each for as much as
+// is free.
+//
+// The server spreads messages over requests that are open together, so one request's share is known only when it ends:
+// by a status that says how much of it is left (it has timed out, the next message is larger than its bytes, it is
+// complete), or never, when the server that had it is gone. open and its deadlines see to the latter.
+type requests struct {
+	asked   int // messages asked for that have not arrived
+	claimed int // bytes they may have at most
+	open    map[uint64]request
+	most    request // of all that are open, together
+	id      uint64
+
+	// large: the next message is larger than what a request with a share of the memory may have.
+	large bool
+}
+
+// request is one of them: what it asked for, and when it has ended at the latest.
+type request struct {
+	messages, bytes int
+	deadline        time.Time
+}
+
+const (
+	memory = 64 << 20 // bytes a Source holds and asks for at most, one message excepted
+	// A request waits this long at the server. Short while messages come, so that Stop need not wait for long or lose
+	// sight of a message on its way; long on an idle source, since each request costs a replicated consumer two entries
+	// in its log.
+	shortWait, longWait = time.Second, 30 * time.Second
+	requestGrace        = 5 * time.Second // an answer that takes longer never comes
+)
+
+// next returns the next request to make, if one is worthwhile: a quarter of the window is free, or nothing is asked for.
+// It asks for half the window at most, so that two requests are open, which do not end together.
+func (r *requests) next(window int, held *deliveries) (n request, ok bool) {
+	free := window - held.unsettled - r.asked
+	if free <= 0 || r.asked > 0 && free < (window+3)/4 {
+		return n, false
+	}
+	if r.large {
+		if held.unsettled > 0 || r.asked > 0 {
+			return n, false
+		}
+		return request{messages: 1}, true // without a bound on its bytes
+	}
+	n.messages = min(free, (window+1)/2)
+	n.bytes = memory / window * n.messages
+	return n, held.bytes+r.claimed+n.bytes <= memory || held.unsettled+r.asked == 0
+}
+
+// made notes a request, and returns its number.
+func (r *requests) made(n request) uint64 {
+	if r.open == nil {
+		r.open = make(map[uint64]request)
+	}
+	r.id++
+	r.open[r.id] = n
+	r.most.messages += n.messages
+	r.most.bytes += n.bytes
+	r.asked += n.messages
+	r.claimed += n.bytes
+	return r.id
+}
+
+// arrived notes a message.
+func (r *requests) arrived(bytes int) {
+	r.asked--
+	r.claimed -= bytes
+	r.large = false
+	r.bound()
+}
+
+// ended notes that the request with this number is over, with so much of it left.
+func (r *requests) ended(id uint64, messages, bytes int) (n request, known bool) {
+	if n, known = r.open[id]; known {
+		r.asked -= messages
+		r.claimed -= bytes
+		r.drop(id, n)
+	}
+	return n, known
+}
+
+// expire drops requests whose end has been missed, and reports whether anything that was asked for is lost with them.
+func (r *requests) expire(now time.Time) bool {
+	before := r.asked
+	for id, n := range r.open {
+		if now.After(n.deadline) {
+			r.drop(id, n)
+		}
+	}
+	return r.asked < before
+}
+
+// forget drops all.
+func (r *requests) forget() {
+	r.asked = 0
+	r.bound()
+}
+
+func (r *requests) drop(id uint64, n request) {
+	delete(r.open, id)
+	r.most.messages -= n.messages
+	r.most.bytes -= n.bytes
+	r.bound()
+}
+
+// bound holds what is asked for within what open requests can bring. Once everything has arrived they are all over.
+func (r *requests) bound() {
+	r.asked = max(0, min(r.asked, r.most.messages))
+	r.claimed = max(0, min(r.claimed, r.most.bytes))
+	if r.asked == 0 {
+		clear(r.open)
+		r.most, r.claimed = request{}, 0
+	}
+}
+
+// appendJSON is the request as the server reads it.
+func (n request) appendJSON(b []byte, wait time.Duration, group string) []byte {
+	b = strconv.AppendInt(append(b, `{"batch":`...), int64(n.messages), 10)
+	b = strconv.AppendInt(append(b, `,"expires":`...), int64(wait), 10)
+	if n.bytes > 0 {
+		b = strconv.AppendInt(append(b, `,"max_bytes":`...), int64(n.bytes), 10)
+	}
+	if group != "" {
+		b = strconv.AppendQuote(append(b, `,"group":`...), group)
+	}
+	return append(b, '}')
+}

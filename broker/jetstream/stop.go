@@ -1,0 +1,101 @@
+package jetstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// stopWait is longer than any request waits that was made while messages came.
+	stopWait = 2 * time.Second
+	// closeWait bounds each step of Close that waits for the server.
+	closeWait = 2 * time.Second
+)
+
+// Stop implements broker.Source. A pull request cannot be called back: the server may hold a message for it already,
+// which would be lost to sight until its ack wait is over. So Stop waits until the requests have ended by themselves.
+// It gives up its interest before, which ends them too, only where no message is on its way: none has come for quiet.
+func (s *Source) Stop(ctx context.Context) error {
+	timer := time.NewTimer(stopWait)
+	defer timer.Stop()
+	for !s.quiesced() {
+		select {
+		case <-s.settled:
+			continue
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+		break
+	}
+	s.unsubscribe()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drained = true
+	notify(s.wake)
+	return s.err
+}
+
+// quiesced ends new requests, and reports whether nothing is on its way.
+func (s *Source) quiesced() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	return s.requests.asked == 0 || time.Since(s.heard) > quiet || s.err != nil
+}
+
+// unsubscribe ends the subscription. What the server has sent until then has been taken when it returns.
+func (s *Source) unsubscribe() {
+	if s.sub.Drain() == nil {
+		timer := time.NewTimer(closeWait)
+		defer timer.Stop()
+		select {
+		case <-s.ended:
+		case <-timer.C:
+		}
+	}
+	s.sub.Unsubscribe() // for a server that does not answer; otherwise it has been done
+	<-s.ended
+}
+
+// Close implements broker.Source.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed, s.stopping = true, true
+	s.mu.Unlock()
+	s.fail(errSourceClosed)
+	s.stop()
+	s.keeping.Wait()
+	s.unsubscribe()
+	s.mu.Lock()
+	rest := s.held.rest()
+	s.mu.Unlock()
+	if s.conn.dead() || giveBack(s.conn.nats, rest) != nil {
+		s.b.leftovers.keep(s.at.key(), rest)
+	}
+	s.b.receiving.release(s.conn)
+	s.b.forget(s)
+	return nil
+}
+
+// giveBack returns messages to their consumer, to be delivered at once and in this order. When it returns, the server
+// has done so: the next session must not get newer ones first.
+func giveBack(nc *nats.Conn, rest []delivery) error {
+	for i, d := range rest {
+		if i < len(rest)-1 {
+			if err := nc.Publish(d.reply, []byte("-NAK")); err != nil {
+				return err
+			}
+			continue
+		}
+		_, err := nc.Request(d.reply, []byte("-NAK"), closeWait)
+		return err
+	}
+	return nc.FlushTimeout(closeWait) // acks have reached the server
+}
