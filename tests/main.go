@@ -10,13 +10,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"weir/tests/lab"
@@ -40,9 +37,6 @@ func main() {
 	default:
 		err = runTests(ctx, *short, flag.Args())
 	}
-	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) { // it has said why
-		os.Exit(max(failed.ExitCode(), 1))
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tests:", err)
 		os.Exit(1)
@@ -51,51 +45,42 @@ func main() {
 
 // keepLab starts the nodes and keeps them until ctx ends.
 func keepLab(ctx context.Context, file string) error {
-	if err := getBrokers(ctx); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "weir-tests-")
+	nodes, err := startNodes(ctx, file)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it is a temporary folder
-	if file == "" {
-		file = filepath.Join(dir, "lab.json")
-	}
-	defer os.Remove(file) //nolint:errcheck // may be gone
-	nodes := startNodes(ctx, file)
-	defer nodes.Stop()
+	defer nodes.stop()
 	if err := nodes.wait(); err != nil {
 		return err
 	}
 	for _, version := range lab.Versions() {
 		if b := nodes.brokers[version]; b != nil {
-			fmt.Printf("RabbitMQ %-7s %s  %s  management %s\n", b.Release, b.URIs()[0], b.Authority.CAFile, b.Management()[0])
+			fmt.Printf("RabbitMQ %s: %s  management %s (user %s, password %s)\n", b.Release, b.URIs()[0], b.Management()[0], b.Username, b.Password)
 		}
 	}
-	fmt.Printf("export %s=%s\n", lab.Variable, file)
+	fmt.Printf("export %s=%s\n", lab.Variable, nodes.file)
 	<-ctx.Done()
 	return nil
 }
 
-// runTests vets and tests with the nodes up. The result is the exit of go test.
+// runTests vets and tests with the nodes up.
 func runTests(ctx context.Context, short bool, args []string) error {
-	if err := getBrokers(ctx); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "weir-tests-")
+	nodes, err := startNodes(ctx, "")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it is a temporary folder
-	file := filepath.Join(dir, "lab.json")
-	nodes := startNodes(ctx, file)
-	defer nodes.Stop()
+	defer nodes.stop()
 	vet := goTool(ctx, "vet", "./...").Run() // while the nodes start
-	if err := errors.Join(nodes.wait(), vet); err != nil {
+	if err := nodes.wait(); err != nil {
 		return err
 	}
+	if vet != nil {
+		return fmt.Errorf("go vet: %w", vet)
+	}
 	test := goTool(ctx, append(testArguments(short), packagesFirst(args)...)...)
-	test.Env = append(os.Environ(), lab.Variable+"="+file)
-	return test.Run()
+	test.Env = append(os.Environ(), lab.Variable+"="+nodes.file)
+	if err := test.Run(); err != nil {
+		return fmt.Errorf("go test: %w", err)
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,6 +23,11 @@ func getBrokers(ctx context.Context) error {
 		wait.Go(func() { errs[i] = getBroker(ctx, version) })
 	}
 	wait.Wait()
+	for _, err := range errs {
+		if errors.Is(err, lab.ErrNotInstalled) { // one line says what to run, for all of them
+			return err
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -34,54 +40,76 @@ func getBroker(ctx context.Context, version string) error {
 		fmt.Printf("RabbitMQ %s: installed %s in %s\n", version, release, time.Since(begin).Round(time.Second))
 	case err == nil:
 		fmt.Printf("RabbitMQ %s: have %s\n", version, release)
-	case version == "newest" && said.Len() > 0:
-		fmt.Printf("RabbitMQ newest: none today, going on without: %v: %s\n", err, lastLine(said.Bytes()))
+	case version == "newest" && !errors.Is(err, lab.ErrNotInstalled) && ctx.Err() == nil:
+		fmt.Printf("going on without the newest RabbitMQ: %v\n", err)
 		return nil
-	}
-	if err != nil {
+	default:
 		_, _ = os.Stderr.Write(said.Bytes())
 	}
 	return err
 }
 
-func lastLine(text []byte) []byte {
-	text = bytes.TrimSpace(text)
-	return text[bytes.LastIndexByte(text, '\n')+1:]
-}
-
 // nodes is the lab while it starts and runs.
 type nodes struct {
-	lab.Shared
-
+	file    string // names the brokers to the tests
+	lab     lab.Shared
 	started sync.WaitGroup
+
 	mu      sync.Mutex
 	brokers map[string]*lab.Broker // by version
 	errs    []error
 }
 
-// startNodes starts one node of each version, side by side, and describes them in the file as they come up.
-func startNodes(ctx context.Context, file string) *nodes {
-	n := &nodes{brokers: make(map[string]*lab.Broker)}
-	for _, version := range lab.Versions() {
-		n.started.Go(func() {
-			broker, err := n.Start(ctx, version)
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			switch {
-			case err == nil:
-				n.brokers[version] = broker
-				err = lab.Write(file, n.brokers)
-			case version == "newest" && errors.Is(err, lab.ErrNotInstalled): // getBrokers has said why
-				err = nil
-			}
-			n.errs = append(n.errs, err)
-		})
+// startNodes gets the brokers and starts one node of each version, side by side, and describes them in the file, or a temporary
+// one without a name, as they come up.
+func startNodes(ctx context.Context, file string) (*nodes, error) {
+	if err := getBrokers(ctx); err != nil {
+		return nil, err
 	}
-	return n
+	if file == "" {
+		f, err := os.CreateTemp("", "weir-lab-*.json")
+		if err != nil {
+			return nil, err
+		}
+		file = f.Name()
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	n := &nodes{file: file, brokers: make(map[string]*lab.Broker)}
+	for _, version := range lab.Versions() {
+		n.started.Go(func() { n.start(ctx, version) })
+	}
+	return n, nil
+}
+
+func (n *nodes) start(ctx context.Context, version string) {
+	broker, err := n.lab.Start(ctx, version)
+	if version == "newest" && errors.Is(err, lab.ErrNotInstalled) { // getBrokers has said why
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err == nil {
+		n.brokers[version] = broker
+		err = lab.Write(n.file, n.brokers)
+	}
+	n.errs = append(n.errs, err)
 }
 
 // wait returns when every node is up or has failed.
 func (n *nodes) wait() error {
 	n.started.Wait()
 	return errors.Join(n.errs...)
+}
+
+// stop ends every node, also while they start if ctx has ended.
+func (n *nodes) stop() {
+	n.started.Wait()
+	n.lab.Stop()
+	_ = os.Remove(n.file)
 }

@@ -14,7 +14,9 @@ type block struct {
 }
 
 const (
-	blockSize  = 16
+	maxNodes   = 3
+	nodePorts  = 4
+	blockSize  = 1 + maxNodes*nodePorts // epmd, and what the nodes listen on
 	firstBlock = 10_000
 	lastBlock  = 32_000
 )

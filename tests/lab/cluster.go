@@ -1,18 +1,12 @@
 package lab
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Spec says which cluster to start. The zero value is one node of the oldest version.
@@ -32,14 +26,10 @@ type Cluster struct {
 	folder  folder
 	ports   block
 	epmd    *epmd
+	cookie  string
 	server  KeyPair
 	extra   string
 }
-
-const (
-	memoryLimit  = 1 << 30         // bytes, where a node's memory alarm goes off
-	startTimeout = 3 * time.Minute // a node takes 4 to 8 s on an idle machine
-)
 
 // StartCluster starts a cluster and returns when all its nodes have joined it and accept connections. It is stopped when
 // the test ends; if the test failed, the ends of the nodes' logs are printed. A version that is not installed fails the test, but
@@ -69,80 +59,6 @@ func giveUp(t testing.TB, version string, err error) {
 	t.Fatal(err)
 }
 
-// start starts a cluster and waits until it is whole. On error nothing is left of it.
-func start(ctx context.Context, s Spec) (*Cluster, error) {
-	if s.Version == "" {
-		s.Version = Versions()[0]
-	}
-	if s.Name == "" {
-		s.Name = "rabbit"
-	}
-	s.Nodes = max(s.Nodes, 1)
-	in, err := find(s.Version)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cluster{install: in, extra: s.Config}
-	c.Broker = Broker{Version: s.Version, Release: in.release, Name: s.Name, Username: "lab", Password: "lab", own: true}
-	if err := c.prepare(s.Nodes); err != nil {
-		c.stop()
-		return nil, fmt.Errorf("prepare RabbitMQ %s: %w", in.release, err)
-	}
-	for _, n := range c.Nodes { // the slow part is side by side: start does not wait
-		if err = c.start(n); err != nil {
-			break
-		}
-	}
-	for _, n := range c.Nodes {
-		if err == nil {
-			err = c.ready(ctx, n)
-		}
-	}
-	if err != nil {
-		err = fmt.Errorf("start RabbitMQ %s: %w\n%s", in.release, err, c.tails())
-		c.stop()
-		return nil, err
-	}
-	return c, nil
-}
-
-// prepare makes all that nodes need before they start.
-func (c *Cluster) prepare(nodes int) (err error) {
-	if c.folder, err = newFolder(); err != nil {
-		return err
-	}
-	home, tls := filepath.Join(c.folder.path, "home"), filepath.Join(c.folder.path, "tls")
-	for _, dir := range []string{home, tls} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	if err := os.WriteFile(filepath.Join(home, ".erlang.cookie"), []byte(rand.Text()), 0o400); err != nil {
-		return err
-	}
-	if c.Authority, err = newAuthority(tls); err != nil {
-		return err
-	}
-	if c.server, err = c.Authority.issue(tls, "localhost"); err != nil {
-		return err
-	}
-	if c.ports, err = claimBlock(); err != nil {
-		return err
-	}
-	for i := range nodes {
-		port := c.ports.base + 1 + 4*i
-		name := fmt.Sprintf("%s%d@localhost", c.Name, i+1)
-		c.Nodes = append(c.Nodes, &Node{Name: name, AMQP: port, AMQPS: port + 1, Management: port + 2, dist: port + 3})
-	}
-	for _, n := range c.Nodes {
-		if err := c.configure(n); err != nil {
-			return err
-		}
-	}
-	c.epmd, err = c.startEpmd()
-	return err
-}
-
 // stop kills what runs and removes the files. It is safe on a cluster that is half made.
 func (c *Cluster) stop() {
 	for _, n := range c.Nodes {
@@ -157,69 +73,6 @@ func (c *Cluster) stop() {
 	if c.folder.lock != nil {
 		c.folder.remove()
 	}
-}
-
-// ready waits until a node accepts AMQP connections and sees every node that is up in its cluster.
-func (c *Cluster) ready(ctx context.Context, n *Node) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	return until(ctx, func() error {
-		if n.exited() {
-			return fmt.Errorf("%s: %w", n.Name, errExited)
-		}
-		return errors.Join(c.sees(ctx, n), accepts(n.AMQP))
-	})
-}
-
-var errExited = errors.New("exited while it started")
-
-// until calls done until it succeeds, the node behind it has exited, or ctx ends.
-func until(ctx context.Context, done func() error) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := done()
-		if err == nil || errors.Is(err, errExited) {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		}
-	}
-}
-
-func accepts(port int) error {
-	conn, err := net.Dial("tcp", address(port))
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
-func (c *Cluster) sees(ctx context.Context, n *Node) error {
-	reply, err := c.requestNode(ctx, n, http.MethodGet, "nodes", nil)
-	if err != nil {
-		return err
-	}
-	var nodes []struct {
-		Name    string
-		Running bool
-	}
-	if err := decode(reply, &nodes); err != nil {
-		return err
-	}
-	running := make(map[string]bool)
-	for _, node := range nodes {
-		running[node.Name] = node.Running
-	}
-	for _, peer := range c.Nodes {
-		if peer.process != nil && !running[peer.Name] {
-			return fmt.Errorf("%s does not see %s", n.Name, peer.Name)
-		}
-	}
-	return nil
 }
 
 // tails returns the end of each node's log.
@@ -244,13 +97,8 @@ func (c *Cluster) Kill(i int) { c.Nodes[i].kill() }
 // connections. Its ports stay the same.
 func (c *Cluster) Restart(i int) {
 	c.t.Helper()
-	n := c.Nodes[i]
-	n.kill()
-	err := c.start(n)
-	if err == nil {
-		err = c.ready(c.t.Context(), n)
-	}
-	if err != nil {
+	c.Nodes[i].kill()
+	if err := c.boot(c.t.Context(), c.Nodes[i]); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -278,7 +126,11 @@ func (c *Cluster) Continue(i int) {
 
 func (c *Cluster) signal(i int, s syscall.Signal) {
 	c.t.Helper()
-	if err := syscall.Kill(c.Nodes[i].Pid, s); err != nil {
-		c.t.Fatalf("%s: %v", c.Nodes[i].Name, err)
+	n := c.Nodes[i]
+	if n.process == nil { // 0 would be the test's own process group
+		c.t.Fatalf("%s is down", n.Name)
+	}
+	if err := syscall.Kill(n.Pid, s); err != nil {
+		c.t.Fatalf("%s: %v", n.Name, err)
 	}
 }

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -50,19 +49,26 @@ func (e *epmd) stop() {
 // Eval evaluates Erlang expressions, each ended by a full stop, on node i and returns the value of the last as text.
 func (c *Cluster) Eval(i int, expressions string) string {
 	c.t.Helper()
-	cookie, err := os.ReadFile(filepath.Join(c.folder.path, "home", ".erlang.cookie"))
+	value, err := c.eval(c.Nodes[i], expressions)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	cmd := c.install.command("erl_call", "-sname", c.Nodes[i].Name, "-c", string(cookie), "-e")
+	return value
+}
+
+func (c *Cluster) eval(n *Node, expressions string) (string, error) {
+	cmd := c.install.command("erl_call", "-sname", n.Name, "-c", c.cookie, "-e")
 	cmd.Env = c.environment()
 	cmd.Stdin = strings.NewReader(expressions + "\n")
 	reply, err := cmd.CombinedOutput()
-	value, ok := strings.CutPrefix(strings.TrimSpace(string(reply)), "{ok, ")
-	if err != nil || !ok {
-		c.t.Fatalf("evaluate %q on %s: %v: %s", expressions, c.Nodes[i].Name, err, reply)
+	if err != nil {
+		return "", fmt.Errorf("evaluate %q on %s: %w: %s", expressions, n.Name, err, reply)
 	}
-	return strings.TrimSuffix(value, "}")
+	value, ok := strings.CutPrefix(strings.TrimSpace(string(reply)), "{ok, ")
+	if !ok {
+		return "", fmt.Errorf("evaluate %q on %s: %s", expressions, n.Name, reply)
+	}
+	return strings.TrimSuffix(value, "}"), nil
 }
 
 // MemoryAlarm raises the memory alarm on node i, or clears it. While it is raised the whole cluster sends connection.blocked to

@@ -49,7 +49,7 @@ func (b *Broker) requestNode(ctx context.Context, n *Node, method, path string, 
 }
 
 func decode(reply *http.Response, out any) error {
-	defer reply.Body.Close() //nolint:errcheck // read-only
+	defer reply.Body.Close()
 	body, err := io.ReadAll(reply.Body)
 	if err != nil {
 		return err

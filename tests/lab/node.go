@@ -78,6 +78,7 @@ func (c *Cluster) configure(n *Node) error {
 func (c *Cluster) start(n *Node) error {
 	dir := c.dir(n)
 	cmd := c.install.command(c.install.sbin + "/rabbitmq-server")
+	cmd.Dir = dir // takes a crash dump
 	cmd.Env = append(c.environment(),
 		"RABBITMQ_NODENAME="+n.Name,
 		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", n.dist),
@@ -98,7 +99,7 @@ func (c *Cluster) start(n *Node) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // the child has its own descriptor
+	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -138,7 +139,7 @@ func shared(version string) (*Broker, error) {
 	nodes := process.Shared
 	process.Unlock()
 	if nodes == nil {
-		return nil, fmt.Errorf("nobody would stop RabbitMQ: the package's TestMain must call lab.Main(m)")
+		return nil, errors.New("nobody would stop RabbitMQ: the package's TestMain must call lab.Main(m)")
 	}
 	return nodes.Start(context.Background(), version)
 }

@@ -61,7 +61,7 @@ func installCommand() string {
 	if err != nil {
 		cache = "DIR"
 	}
-	return fmt.Sprintf("sudo %q=%q $(command -v go) run ./tests -install", cacheVariable, cache)
+	return fmt.Sprintf("sudo %s=%q $(command -v go) run ./tests -install", cacheVariable, cache)
 }
 
 // command runs a program of the installation. For a Debian tree it does so in a private mount namespace where the tree's
