@@ -92,9 +92,8 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) er
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		var asked *url.Error // it names a host that does not exist
-		if errors.As(err, &asked) {
-			err = asked.Err
+		if asked, ok := errors.AsType[*url.Error](err); ok {
+			err = asked.Err // it names a host that does not exist
 		}
 		return err
 	}

@@ -28,7 +28,7 @@ type Server struct {
 	config  configs.Admin
 	log     *slog.Logger
 	http    net.Listener // nil: none
-	socket  net.Listener // nil: none
+	socket  *socket      // nil: none
 	servers []*http.Server
 	serving sync.WaitGroup
 }
@@ -58,11 +58,7 @@ func (s *Server) listenSocket() (err error) {
 	s.socket, err = listenSocket(path)
 	if refused := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS); refused && !declared {
 		s.log.Warn("no socket for the weir command; set admin.socket to a path that can be written", "error", err)
-		s.socket = nil
 		return nil
-	}
-	if err != nil {
-		s.socket = nil
 	}
 	return err
 }
@@ -101,18 +97,12 @@ func (s *Server) Serve(g *gateway.Gateway) {
 	if s.http != nil {
 		guard := &guard{token: s.config.ReadToken, loopback: s.loopback(), log: s.log}
 		s.serve(s.http, guard.protect(api))
+		s.log.Info("admin answers", "http", s.Addr())
 	}
 	if s.socket != nil {
 		s.serve(s.socket, api)
+		s.log.Info("admin answers", "socket", s.socket.path)
 	}
-	s.log.Info("admin answers", "http", s.Addr(), "socket", s.socketPath())
-}
-
-func (s *Server) socketPath() string {
-	if s.socket == nil {
-		return ""
-	}
-	return s.socket.(*socket).path
 }
 
 func (s *Server) serve(l net.Listener, h http.Handler) {
@@ -148,9 +138,10 @@ func (s *Server) Close() {
 
 // close ends listeners that nobody serves.
 func (s *Server) close() {
-	for _, l := range []net.Listener{s.http, s.socket} {
-		if l != nil {
-			_ = l.Close() // after Shutdown it is closed already
-		}
+	if s.http != nil {
+		_ = s.http.Close() // after Shutdown it is closed already
+	}
+	if s.socket != nil {
+		_ = s.socket.Close()
 	}
 }

@@ -28,7 +28,7 @@ const longestSocket = 107
 var errInUse = errors.New("another weir answers there; stop it, or give this one a socket of its own (admin.socket)")
 
 // listenSocket listens on a unix socket that its owner and group may use. What a dead process has left is replaced.
-func listenSocket(path string) (net.Listener, error) {
+func listenSocket(path string) (*socket, error) {
 	if len(path) > longestSocket {
 		return nil, fmt.Errorf("socket %s: the path has %d bytes, and may have %d", path, len(path), longestSocket)
 	}

@@ -53,8 +53,12 @@ func Main(args []string, stdout, stderr io.Writer, open brokers.Open) (code int)
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "weir",
-		Short:         "Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream",
+		Use:   "weir",
+		Short: "Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream",
+		Long: `Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream.
+
+Exit codes: 0 done, 1 failed, 64 wrong arguments, 65 what was named is not there, 69 a broker or the weir that runs
+cannot be reached, 70 internal error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -47,11 +47,14 @@ func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) error {
 		return a.printJSON(s)
 	}
 	a.printConfigStatus(s.Config)
-	if len(s.Links) == 0 {
+	switch {
+	case len(s.Links) > 0:
+		a.print("%s", linkTable(s.Links, output.is("wide"), a.colours(), time.Now()))
+	case onlyDown:
+		a.print("no link is down")
+	default:
 		a.print("no links")
-		return nil
 	}
-	a.print("%s", linkTable(s.Links, output.is("wide"), a.colours(), time.Now()))
 	return nil
 }
 

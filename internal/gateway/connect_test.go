@@ -34,15 +34,15 @@ func TestConnect(t *testing.T) {
 		want    []string
 	}{
 		"nothing is wrong": {
-			func(eu, us *memory.Broker) {},
+			func(_, _ *memory.Broker) {},
 			true, nil,
 		},
 		"a silent broker": {
-			func(eu, us *memory.Broker) { us.Silent() },
+			func(_, us *memory.Broker) { us.Silent() },
 			false, []string{"weir.yaml: brokers.us: broker us: unreachable: context deadline exceeded; is it up, and do uris and tls fit?"},
 		},
 		"a queue without a dead-letter exchange": {
-			func(eu, us *memory.Broker) { eu.Declare("orders", memory.Queue{}) },
+			func(eu, _ *memory.Broker) { eu.Declare("orders", memory.Queue{}) },
 			true, []string{"weir.yaml: shovels.orders.source: broker eu: queue=orders has no dead-letter exchange, so then: reject would delete messages; " +
 				"give the queue one by a policy, or write then: dead-letter"},
 		},

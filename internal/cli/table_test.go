@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"weir/link"
+)
+
+var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func TestTableTellsWhatIsWrongAndWhatHappensNext(t *testing.T) {
+	links := []link.Status{
+		{
+			Name: "down", Kind: link.Shovel, State: link.Retrying, Since: now.Add(-192 * time.Second),
+			Source: "eu queue=a", Destination: "us queue=b", Reason: "connection refused", NextTry: now.Add(4 * time.Second),
+		},
+		{
+			Name: "fast", Kind: link.Overflow, State: link.Running, Since: now.Add(-26 * time.Hour),
+			Source: "eu queue=orders", Destination: "us queue=orders", InFlight: 1234,
+			Counts: link.Counts{Confirmed: 12873}, NextTry: now.Add(-time.Second),
+		},
+	}
+	want := `
+LINK  KIND      STATE     FROM             TO               IN-FLIGHT  CONFIRMED  SINCE  REASON
+down  shovel    retrying  eu queue=a       us queue=b               0          0  3m12s  connection refused; next try in 4s
+fast  overflow  running   eu queue=orders  us queue=orders      1,234     12,873   1d2h
+`
+	if got := "\n" + linkTable(links, false, false, now) + "\n"; got != want {
+		t.Errorf("got:%s\nwant:%s", got, want)
+	}
+}
+
+// What brokers say goes to a terminal. It must not steer it, and a row stays a row.
+func TestNothingSteersTheTerminal(t *testing.T) {
+	hostile := "\x1b]0;gotcha\a\x1b[2J\rfirst\nsecond\u009b31m"
+	l := link.Status{
+		Name: hostile, State: link.Retrying, Reason: hostile, Source: hostile, Destination: hostile, Route: hostile,
+		Warning: hostile, LastError: hostile,
+		Overflow: &link.OverflowStatus{Thresholds: hostile, Decisions: []link.Decision{{Why: hostile, Destination: hostile, PassedOver: []string{hostile}}}},
+	}
+	for what, text := range map[string]string{
+		"table":   linkTable([]link.Status{l}, true, false, now),
+		"details": linkDetails(l, false, now),
+	} {
+		if strings.ContainsAny(text, "\x1b\a\r\u009b") {
+			t.Errorf("the %s holds control characters: %q", what, text)
+		}
+	}
+	if rows := strings.Count(linkTable([]link.Status{l}, true, false, now), "\n"); rows != 1 {
+		t.Errorf("a header and a row have %d line breaks, want 1", rows)
+	}
+}
