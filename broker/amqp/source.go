@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -33,6 +34,7 @@ type source struct {
 	deliveries <-chan amqp091.Delivery // of the consumer being read; Receive's own
 
 	calling sync.Mutex // one call at a time on the channel
+	quiet   quiet
 
 	mu       sync.Mutex
 	tag      string                    // of the consumer, empty without one
@@ -100,7 +102,7 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 
 // origin opens a channel and makes sure that there is a queue to consume from.
 func origin(conn *connection, at broker.Address, o broker.SourceOptions) (*amqp091.Channel, string, error) {
-	if at.Queue != "" {
+	if at.Exchange == "" {
 		ch, err := ensureQueue(conn, at.Queue, o.Predeclared, o.DeclareArgs)
 		return ch, at.Queue, err
 	}
@@ -113,7 +115,10 @@ func origin(conn *connection, at broker.Address, o broker.SourceOptions) (*amqp0
 	if _, ok := args[amqp091.QueueTypeArg]; !ok {
 		args = args.With(amqp091.QueueTypeArg, amqp091.QueueTypeQuorum)
 	}
-	queue := ownName("shovel", o.Site, o.Link)
+	queue := at.Queue
+	if queue == "" {
+		queue = ownName("shovel", o.Site, o.Link)
+	}
 	ch, err := ensureQueue(conn, queue, false, args)
 	if err != nil {
 		return nil, "", err
@@ -127,9 +132,11 @@ func origin(conn *connection, at broker.Address, o broker.SourceOptions) (*amqp0
 
 // consume begins to consume with a window.
 func (s *source) consume(window int) (<-chan amqp091.Delivery, error) {
+	asked := time.Now()
 	if err := s.ch.Qos(min(window, mostPrefetch), 0, false); err != nil {
 		return nil, s.conn.explain(err)
 	}
+	s.quiet.answered(time.Since(asked))
 	tag := consumerTag(s.link)
 	s.broker.consumers.add(s.queue, tag)
 	deliveries, err := s.ch.Consume(s.queue, tag, false, false, false, false, s.args)
@@ -151,11 +158,12 @@ func (s *source) cancel() error {
 	if tag == "" {
 		return nil
 	}
+	s.quiet.await()
 	if err := s.ch.Cancel(tag, false); err != nil {
 		return lost(err, s.conn.wire)
 	}
 	s.forget()
-	return nil
+	return s.quiet.end(s.settle)
 }
 
 // forget takes the consumer off the books.
@@ -174,6 +182,7 @@ func (s *source) Receive(ctx context.Context) (*broker.Message, error) {
 		select {
 		case d, ok := <-s.deliveries:
 			if ok {
+				s.quiet.received()
 				return incoming(&d, s.scope), nil
 			}
 			if err := s.advance(ctx); err != nil {
@@ -238,28 +247,33 @@ func (s *source) reasonClosed(reply *amqp091.Error) error {
 
 // Ack implements broker.Source.
 func (s *source) Ack(last *broker.Message) error {
-	if err := s.ch.Ack(last.Tag, true); err != nil {
-		return lost(err, s.conn.wire)
-	}
-	return nil
+	return s.quiet.settle(settlement{tag: last.Tag, multiple: true}, s.settle)
 }
 
 // Settle implements broker.Source.
 func (s *source) Settle(m *broker.Message, how broker.Settlement) error {
+	return s.quiet.settle(settlement{tag: m.Tag, how: how}, s.settle)
+}
+
+// settle tells the broker.
+func (s *source) settle(t settlement) error {
 	var err error
-	switch how {
+	switch t.how {
 	case broker.Acked:
-		err = s.ch.Ack(m.Tag, false)
+		err = s.ch.Ack(t.tag, t.multiple)
 	case broker.Rejected, broker.Returned:
-		err = s.ch.Reject(m.Tag, how == broker.Returned)
+		err = s.ch.Reject(t.tag, t.how == broker.Returned)
 	default:
-		return fmt.Errorf("unknown settlement %d", how)
+		return fmt.Errorf("unknown settlement %d", t.how)
 	}
 	if err != nil {
 		return lost(err, s.conn.wire)
 	}
 	return nil
 }
+
+// RoundTrip implements broker.RoundTripper.
+func (s *source) RoundTrip() time.Duration { return s.quiet.roundTrip() }
 
 // Stop implements broker.Source.
 func (s *source) Stop(ctx context.Context) error {

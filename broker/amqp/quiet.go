@@ -1,0 +1,100 @@
+package amqp
+
+import (
+	"sync"
+	"time"
+
+	"weir/broker"
+)
+
+// Bounds of the silence that quiet waits for, and of the wait.
+const (
+	leastSilence = 10 * time.Millisecond
+	mostSilence  = 500 * time.Millisecond
+	mostWait     = 2 * time.Second
+)
+
+// quiet brings a consumer to rest before it is cancelled. A quorum queue takes back what is on its way to a consumer that
+// has been cancelled, counts that towards the delivery limit, and gives it to others, out of order. So settlements are
+// kept back for a moment: the window fills, the broker falls silent, and nothing is on its way any more.
+type quiet struct {
+	mu      sync.Mutex
+	keeping bool
+	kept    []settlement
+	last    time.Time // of the last message received
+	trip    time.Duration
+}
+
+// settlement is one basic.ack or basic.reject.
+type settlement struct {
+	tag      uint64
+	multiple bool
+	how      broker.Settlement
+}
+
+// answered notes how long the broker took to answer.
+func (q *quiet) answered(trip time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.trip = trip
+}
+
+func (q *quiet) roundTrip() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.trip
+}
+
+// received notes a message, if that matters.
+func (q *quiet) received() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.keeping {
+		q.last = time.Now()
+	}
+}
+
+// settle does it, or keeps it back.
+func (q *quiet) settle(t settlement, do func(settlement) error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.keeping {
+		q.kept = append(q.kept, t)
+		return nil
+	}
+	return do(t)
+}
+
+// await begins to keep settlements back and returns when the broker has fallen silent.
+func (q *quiet) await() {
+	q.mu.Lock()
+	began := time.Now()
+	q.keeping, q.last = true, began
+	silence := min(max(4*q.trip, leastSilence), mostSilence)
+	q.mu.Unlock()
+	tick := time.NewTicker(silence / 4)
+	defer tick.Stop()
+	for now := range tick.C {
+		q.mu.Lock()
+		silent := now.Sub(q.last) >= silence
+		q.mu.Unlock()
+		if silent || now.Sub(began) > mostWait {
+			return
+		}
+	}
+}
+
+// end does what was kept back.
+func (q *quiet) end(do func(settlement) error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.keeping = false
+	kept := q.kept
+	q.kept = nil
+	for _, t := range kept {
+		if err := do(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
