@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -37,16 +38,24 @@ func (a *ages) add(s sample) {
 			return
 		}
 	}
-	if len(a.samples) == mostSamples { // every other one of the older half: the longer ago, the less precise
-		kept := a.samples[:0]
-		for i, old := range a.samples {
-			if i >= mostSamples/2 || i%2 == 0 {
-				kept = append(kept, old)
-			}
-		}
-		a.samples = kept
-	}
 	a.samples = append(a.samples, s)
+	if len(a.samples) > mostSamples {
+		a.thin()
+	}
+}
+
+// thin drops the reading that is missed least: the one whose neighbours are nearest to each other, as seen from now. What
+// is left is spaced evenly on a logarithmic scale, so an age is known to a few percent, however great.
+func (a *ages) thin() {
+	now := a.samples[len(a.samples)-1].at
+	least, drop := math.Inf(1), 0
+	for i := 1; i < len(a.samples)-1; i++ {
+		before, after := a.samples[i-1].at, a.samples[i+1].at
+		if gap := after.Sub(before).Seconds() / now.Sub(before).Seconds(); gap < least {
+			least, drop = gap, i
+		}
+	}
+	a.samples = slices.Delete(a.samples, drop, drop+1)
 }
 
 // left is how many have left for good, at least.

@@ -141,6 +141,9 @@ func config(v *lab.VHost) amqp.Config {
 	}
 }
 
+// quiet is for benchmarks.
+var quiet = slog.New(slog.DiscardHandler)
+
 func newBroker(t *testing.T, c amqp.Config) *amqp.Broker {
 	t.Helper()
 	b := amqp.New(c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))

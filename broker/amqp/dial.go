@@ -32,7 +32,7 @@ type dialer struct {
 
 	mu    sync.Mutex
 	nodes []string // in the order in which they are tried
-	next  int      // the node to try first: the one that worked last, or the one after those that failed
+	turn  int      // how many attempts have failed; the next one is at nodes[turn % len(nodes)]
 }
 
 func newDialer(c Config, log *slog.Logger) *dialer {
@@ -43,7 +43,7 @@ func newDialer(c Config, log *slog.Logger) *dialer {
 func (d *dialer) dial(ctx context.Context, name string) (*amqp091.Connection, *wire, error) {
 	var errs []error
 	for range len(d.config.URIs) {
-		node := d.node()
+		node, turn := d.node()
 		conn, w, err := d.connect(ctx, node, name)
 		if err == nil {
 			return conn, w, nil
@@ -53,7 +53,7 @@ func (d *dialer) dial(ctx context.Context, name string) (*amqp091.Connection, *w
 			return nil, nil, err
 		}
 		errs = append(errs, err)
-		d.failed(node)
+		d.failed(turn)
 	}
 	if len(errs) == 0 {
 		return nil, nil, fmt.Errorf("broker %s has no uris", d.config.Name)
@@ -61,22 +61,22 @@ func (d *dialer) dial(ctx context.Context, name string) (*amqp091.Connection, *w
 	return nil, nil, errors.Join(errs...)
 }
 
-func (d *dialer) node() string {
+// node is the one to try: the one that worked last, or the one after those that failed.
+func (d *dialer) node() (node string, turn int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.nodes[d.next]
+	return d.nodes[d.turn%len(d.nodes)], d.turn
 }
 
 // failed goes on to the next node, unless somebody else has, and shuffles the nodes after a round.
-func (d *dialer) failed(node string) {
+func (d *dialer) failed(turn int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.nodes[d.next] != node {
+	if d.turn != turn {
 		return
 	}
-	d.next++
-	if d.next == len(d.nodes) {
-		d.next = 0
+	d.turn++
+	if d.turn%len(d.nodes) == 0 {
 		rand.Shuffle(len(d.nodes), func(i, j int) { d.nodes[i], d.nodes[j] = d.nodes[j], d.nodes[i] })
 	}
 }
