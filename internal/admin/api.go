@@ -171,7 +171,9 @@ func (a *api) refuse(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, gateway.ErrNoLink):
 		fail(w, http.StatusNotFound, err.Error())
-	case errors.Is(err, gateway.ErrNoOverflow), errors.Is(err, brokers.ErrRestart):
+	case errors.Is(err, gateway.ErrNoOverflow):
+		fail(w, http.StatusBadRequest, err.Error())
+	case errors.Is(err, brokers.ErrRestart):
 		fail(w, http.StatusConflict, err.Error())
 	case errors.Is(err, gateway.ErrStopping):
 		fail(w, http.StatusServiceUnavailable, err.Error())

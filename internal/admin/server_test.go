@@ -191,7 +191,7 @@ func TestErrors(t *testing.T) {
 		"DELETE /api/links/orders":                         {405, "DELETE /api/links/orders: Method Not Allowed"},
 		"GET /api/reload":                                  {405, "GET /api/reload: Method Not Allowed"},
 		"POST /api/shovels/orders/overflow/half":           {404, `overflow is on, off or auto, not "half"`},
-		"POST /api/shovels/odd%20name%252F%3F/overflow/on": {409, `"odd name%2F?" has no thresholds to override: no overflow shovel`},
+		"POST /api/shovels/odd%20name%252F%3F/overflow/on": {400, `"odd name%2F?" has no thresholds to override: no overflow shovel`},
 		"POST /api/links/nothing/resume":                   {404, `no such link: "nothing"`},
 	} {
 		method, path, _ := strings.Cut(request, " ")

@@ -94,7 +94,7 @@ func codeOf(err error) int {
 // codeOfAnswer translates what the admin API says.
 func codeOfAnswer(status int) int {
 	switch status {
-	case http.StatusNotFound, http.StatusConflict, http.StatusBadRequest:
+	case http.StatusNotFound, http.StatusBadRequest:
 		return exitData
 	case http.StatusUnprocessableEntity:
 		return exitConfig

@@ -122,15 +122,15 @@ func (l *look) rejects(checker broker.Checker, e shovel.End) {
 	case err != nil:
 		l.fail(e.Path, err, "then: reject needs a dead-letter exchange, and whether there is one cannot be told")
 	case !kept:
-		l.mistake(e.Path, fmt.Sprintf("broker %s: %s has no dead-letter exchange, so then: reject would delete messages; "+
-			"give the queue one by a policy, or write then: dead-letter", l.broker, e.At))
+		l.mistake(e.Path, fmt.Sprintf("%s on broker %s has no dead-letter exchange, so then: reject would delete messages; "+
+			"give the queue one by a policy, or write then: dead-letter", e.At, l.broker))
 	}
 }
 
 func (l *look) fail(path string, err error, cure string) {
 	l.unreachable = l.unreachable || errors.Is(err, ErrUnreachable)
 	text := strings.ReplaceAll(err.Error(), "\n", "; ") // a broker of several nodes has an error for each
-	l.mistake(path, fmt.Sprintf("broker %s: %s; %s", l.broker, text, cure))
+	l.mistake(path, text+"; "+cure)
 }
 
 func (l *look) mistake(path, message string) {

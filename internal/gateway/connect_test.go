@@ -39,19 +39,19 @@ func TestConnect(t *testing.T) {
 		},
 		"a silent broker": {
 			func(_, us *memory.Broker) { us.Silent() },
-			false, []string{"weir.yaml: brokers.us: broker us: unreachable: context deadline exceeded; is it up, and do uris and tls fit?"},
+			false, []string{"weir.yaml: brokers.us: unreachable: context deadline exceeded; is it up, and do uris and tls fit?"},
 		},
 		"a queue without a dead-letter exchange": {
 			func(eu, _ *memory.Broker) { eu.Declare("orders", memory.Queue{}) },
-			true, []string{"weir.yaml: shovels.orders.source: broker eu: queue=orders has no dead-letter exchange, so then: reject would delete messages; " +
+			true, []string{"weir.yaml: shovels.orders.source: queue=orders on broker eu has no dead-letter exchange, so then: reject would delete messages; " +
 				"give the queue one by a policy, or write then: dead-letter"},
 		},
 		"a permission is missing everywhere": {
 			func(eu, us *memory.Broker) { eu.Deny("backlog", "unroutable"); us.Deny("orders") },
 			true, []string{
-				"weir.yaml: shovels.orders.overflow.watch: broker eu: queue=backlog: access denied; grant the permission to the user, or log in as another",
-				"weir.yaml: shovels.orders.on-unroutable.dead-letter: broker eu: exchange=unroutable: access denied; grant the permission to the user, or log in as another",
-				"weir.yaml: shovels.orders.destinations[0]: broker us: exchange=orders: access denied; grant the permission to the user, or log in as another",
+				"weir.yaml: shovels.orders.overflow.watch: queue=backlog: access denied; grant the permission to the user, or log in as another",
+				"weir.yaml: shovels.orders.on-unroutable.dead-letter: exchange=unroutable: access denied; grant the permission to the user, or log in as another",
+				"weir.yaml: shovels.orders.destinations[0]: exchange=orders: access denied; grant the permission to the user, or log in as another",
 			},
 		},
 	} {

@@ -40,8 +40,10 @@ func (g *Gateway) Reload() (Changes, error) {
 		Waiting:   g.configStatus().Waiting,
 		Warnings:  warnings,
 	}
-	g.Log.Info("configuration reloaded", "started", c.Started, "restarted", c.Restarted, "stopped", c.Stopped,
-		"kept", len(c.Kept), "waiting-for-restart", c.Waiting)
+	g.Log.Info("configuration reloaded", "started", c.Started, "restarted", c.Restarted, "stopped", c.Stopped, "kept", len(c.Kept))
+	if len(c.Waiting) > 0 {
+		g.Log.Warn("changed settings wait for a restart of weir", "settings", c.Waiting)
+	}
 	return c, nil
 }
 
