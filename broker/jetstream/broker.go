@@ -17,11 +17,10 @@ package jetstream
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
-
-	"github.com/nats-io/nuid"
 
 	"weir/broker"
 )
@@ -37,6 +36,7 @@ type Broker struct {
 	receiving, sending *pool
 	manager            manager
 	leftovers          leftovers
+	returned           returned
 	depths             depths
 
 	ctx     context.Context // ends with Close
@@ -62,7 +62,7 @@ func New(c Config, log *slog.Logger) *Broker {
 	b := &Broker{
 		config: c, log: log.With("broker", c.Name), names: newNames(c.SubjectPrefix, c.VHost),
 		sessions: map[session]struct{}{}, listeners: map[string]*listeners{}, anchors: map[string]struct{}{},
-		locks: map[string]struct{}{}, instance: []byte(nuid.Next()),
+		locks: map[string]struct{}{}, instance: []byte(rand.Text()),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.receiving = newPool("receive", c.LinksPerConnection, b.dial)

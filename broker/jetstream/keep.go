@@ -53,7 +53,7 @@ func (s *Source) touch(now time.Time) {
 func (s *Source) expire(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.requests.expire(now) {
+	if s.requests.lost(now, s.heard) {
 		s.doubted(errors.New("no answer"))
 	}
 	s.refill()

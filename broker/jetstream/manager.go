@@ -63,20 +63,27 @@ func (m *manager) close() {
 
 // api calls the JetStream API. resource is a part of the subject of the request, such as the name of the stream.
 func (b *Broker) api(ctx context.Context, resource string, request func(context.Context, jetstream.JetStream) error) error {
-	c, err := b.manage(ctx)
-	if err != nil {
-		return err
+	return b.call(ctx, resource, func(ctx context.Context, c *conn) error { return request(ctx, c.js) })
+}
+
+// call makes a request. If the connection is lost meanwhile, the request is made again on another one, once: that the
+// old one was dead may not have been known. Every request to the API can be made twice.
+func (b *Broker) call(ctx context.Context, resource string, request func(context.Context, *conn) error) error {
+	for again := false; ; again = true {
+		c, err := b.manage(ctx)
+		if err != nil {
+			return err
+		}
+		err = c.call(ctx, resource, func(ctx context.Context) error { return request(ctx, c) })
+		if again || err == nil || !c.dead() || ctx.Err() != nil {
+			return err
+		}
 	}
-	return c.call(ctx, resource, func(ctx context.Context) error { return request(ctx, c.js) })
 }
 
 // request calls the JetStream API where nats.go has no function that tells as much.
 func (b *Broker) request(ctx context.Context, subject string, question, answer any) error {
-	c, err := b.manage(ctx)
-	if err != nil {
-		return err
-	}
-	return c.call(ctx, subject, func(ctx context.Context) error {
+	return b.call(ctx, subject, func(ctx context.Context, c *conn) error {
 		data, err := json.Marshal(question)
 		if err != nil {
 			return err

@@ -9,14 +9,13 @@ import (
 // counts towards the window, so that the window is never exceeded; it is asked for in few requests, each for as much as
 // is free.
 //
-// The server spreads messages over requests that are open together, so one request's share is known only when it ends:
-// by a status that says how much of it is left (it has timed out, the next message is larger than its bytes, it is
-// complete), or never, when the server that had it is gone. open and its deadlines see to the latter.
+// The server spreads messages over requests that are open together, and tells how much of each was left when it ends: it
+// has timed out, is complete, or the next message is larger than its bytes. A replicated consumer tells so before the
+// last messages arrive.
 type requests struct {
 	asked   int // messages asked for that have not arrived
 	claimed int // bytes they may have at most
 	open    map[uint64]request
-	most    request // of all that are open, together
 	id      uint64
 
 	// large: the next message is larger than what a request with a share of the memory may have.
@@ -30,7 +29,9 @@ type request struct {
 }
 
 const (
-	memory = 64 << 20 // bytes a Source holds and asks for at most, one message excepted
+	// memory is how many bytes a Source holds and asks for at most, one message excepted. A server gives up a connection
+	// for which more than 64 MiB wait.
+	memory = 32 << 20
 	// A request waits this long at the server. Short while messages come, so that Stop need not wait for long or lose
 	// sight of a message on its way; long on an idle source, since each request costs a replicated consumer two entries
 	// in its log.
@@ -63,8 +64,6 @@ func (r *requests) made(n request) uint64 {
 	}
 	r.id++
 	r.open[r.id] = n
-	r.most.messages += n.messages
-	r.most.bytes += n.bytes
 	r.asked += n.messages
 	r.claimed += n.bytes
 	return r.id
@@ -72,53 +71,41 @@ func (r *requests) made(n request) uint64 {
 
 // arrived notes a message.
 func (r *requests) arrived(bytes int) {
-	r.asked--
-	r.claimed -= bytes
 	r.large = false
-	r.bound()
+	r.less(1, bytes)
 }
 
-// ended notes that the request with this number is over, with so much of it left.
+// ended notes that the request with this number is over, with so much of it left. known is false for one that has been
+// taken as over before.
 func (r *requests) ended(id uint64, messages, bytes int) (n request, known bool) {
 	if n, known = r.open[id]; known {
-		r.asked -= messages
-		r.claimed -= bytes
-		r.drop(id, n)
+		delete(r.open, id)
+		r.less(messages, bytes)
 	}
 	return n, known
 }
 
-// expire drops requests whose end has been missed, and reports whether anything that was asked for is lost with them.
-func (r *requests) expire(now time.Time) bool {
-	before := r.asked
-	for id, n := range r.open {
+// lost reports whether something that was asked for will never come: the end of a request has been missed, or all have
+// ended and nothing has arrived for long. That happens with a server that is gone.
+func (r *requests) lost(now, heard time.Time) bool {
+	for _, n := range r.open {
 		if now.After(n.deadline) {
-			r.drop(id, n)
+			return true
 		}
 	}
-	return r.asked < before
+	return r.asked > 0 && len(r.open) == 0 && now.Sub(heard) > requestGrace
 }
 
-// forget drops all.
-func (r *requests) forget() {
-	r.asked = 0
-	r.bound()
-}
+// forget takes everything as over.
+func (r *requests) forget() { r.less(r.asked, r.claimed) }
 
-func (r *requests) drop(id uint64, n request) {
-	delete(r.open, id)
-	r.most.messages -= n.messages
-	r.most.bytes -= n.bytes
-	r.bound()
-}
-
-// bound holds what is asked for within what open requests can bring. Once everything has arrived they are all over.
-func (r *requests) bound() {
-	r.asked = max(0, min(r.asked, r.most.messages))
-	r.claimed = max(0, min(r.claimed, r.most.bytes))
+// less takes from what is expected. Once nothing is, all requests are over.
+func (r *requests) less(messages, bytes int) {
+	r.asked = max(0, r.asked-messages)
+	r.claimed = max(0, r.claimed-bytes)
 	if r.asked == 0 {
 		clear(r.open)
-		r.most, r.claimed = request{}, 0
+		r.claimed = 0
 	}
 }
 

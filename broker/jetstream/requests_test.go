@@ -82,22 +82,35 @@ func TestARequestThatEndsFreesItsRest(t *testing.T) {
 }
 
 // A server that is gone takes its requests with it. They must not hold the window for ever.
-func TestLostRequestsExpire(t *testing.T) {
+func TestLostRequestsAreNoticed(t *testing.T) {
 	var r requests
 	var held deliveries
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
 	ask(&r, 10, &held)
-	if r.expire(time.Unix(9, 0)) || r.asked != 10 {
-		t.Fatalf("expired before the deadline, %d asked for", r.asked)
+	if r.lost(at(9), at(0)) {
+		t.Fatal("lost before the deadline")
 	}
-	if !r.expire(time.Unix(11, 0)) || r.asked != 0 {
-		t.Fatalf("not expired after the deadline, %d asked for", r.asked)
+	if !r.lost(at(11), at(10)) {
+		t.Fatal("not lost after the deadline")
 	}
-	ask(&r, 10, &held)
+	r.forget()
+	if ask(&r, 10, &held); r.asked != 10 {
+		t.Fatalf("%d asked for, want the whole window anew", r.asked)
+	}
+	for id := range r.open {
+		r.ended(id, 0, 0)
+	}
+	if r.asked != 10 || r.lost(at(12), at(9)) {
+		t.Fatalf("%d asked for, want what ended requests have sent still expected", r.asked)
+	}
+	if !r.lost(at(16), at(10)) {
+		t.Fatal("nothing has come for long, and it is not lost")
+	}
 	for range 10 {
 		r.arrived(1)
 	}
-	if r.expire(time.Unix(11, 0)) {
-		t.Fatal("what was fulfilled is said to be lost")
+	if r.lost(at(100), at(0)) {
+		t.Fatal("everything has come, and something is lost")
 	}
 }
 
@@ -171,7 +184,9 @@ func TestRequestsAtRandom(t *testing.T) {
 			}
 		}
 		held.settleThrough(held.tag, nil)
-		r.expire(time.Unix(11, 0))
+		if r.lost(time.Unix(100, 0), time.Time{}) {
+			r.forget()
+		}
 		if ask(&r, window, &held); r.asked == 0 {
 			t.Fatalf("nothing asked for with all of a window of %d free", window)
 		}

@@ -76,12 +76,32 @@ func (s *Source) Close() error {
 	s.mu.Lock()
 	rest := s.held.rest()
 	s.mu.Unlock()
-	if s.conn.dead() || giveBack(s.conn.nats, rest) != nil {
+	if err := s.giveBack(rest); err != nil && !isNotFound(err) {
 		s.b.leftovers.keep(s.at.key(), rest)
 	}
 	s.b.receiving.release(s.conn)
 	s.b.forget(s)
 	return nil
+}
+
+// giveBack returns to the consumer what is unsettled. The consumer is read first: that has the server drop the requests
+// which nobody waits for any more, and would otherwise put what they were to get behind the rest.
+func (s *Source) giveBack(rest []delivery) error {
+	if len(rest) > 0 {
+		ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
+		defer cancel()
+		err := s.conn.call(ctx, s.at.stream, func(ctx context.Context) error {
+			c, err := s.conn.js.Consumer(ctx, s.at.stream, s.at.consumer)
+			if err == nil {
+				s.b.returned.add(s.at.key(), c.CachedInfo(), len(rest))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return giveBack(s.conn.nats, rest)
 }
 
 // giveBack returns messages to their consumer, to be delivered at once and in this order. When it returns, the server

@@ -1,0 +1,150 @@
+package jetstream_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"weir/broker"
+	"weir/broker/brokertest"
+	"weir/broker/jetstream"
+)
+
+func TestContract(t *testing.T) {
+	brokertest.Run(t, harness(startSystem(t, 1, withUsers), 1))
+}
+
+func TestContractOfACluster(t *testing.T) {
+	brokertest.Run(t, harness(startSystem(t, 3, withUsers), 3))
+}
+
+// A link between two NATS systems changes nothing.
+func TestTransport(t *testing.T) {
+	h := harness(startSystem(t, 1, withUsers), 1)
+	brokertest.Transport(t, h, h)
+}
+
+func withUsers(o *server.Options) {
+	nothing := &server.Permissions{
+		Publish:   &server.SubjectPermission{Deny: []string{">"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+	}
+	o.Users = []*server.User{
+		{Username: "weir", Password: "secret"},
+		{Username: "nobody", Password: "secret", Permissions: nothing},
+	}
+}
+
+func harness(s *system, replicas int) brokertest.Harness {
+	return brokertest.Harness{
+		Start: func(t *testing.T) *brokertest.Rig { return rig(t, s, replicas) },
+		Cannot: map[string]string{
+			brokertest.Blocked:      "a server of NATS refuses what it has no room for, and asks nobody to wait",
+			brokertest.ForeignWords: "an address in RabbitMQ's words has a meaning on JetStream",
+			brokertest.Rejected:     "JetStream has no dead-letter exchanges",
+			brokertest.DeadLetters:  "JetStream has no dead-letter exchanges",
+		},
+	}
+}
+
+func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
+	js := s.native(t, nats.UserInfo("weir", "secret"))
+	var proxies []*brokertest.Proxy
+	c := jetstream.Config{SubjectPrefix: fresh("contract"), Streams: jetstream.Streams{Replicas: replicas}, Credentials: user("weir", "secret")}
+	for _, u := range s.urls() {
+		p := brokertest.NewProxy(t, strings.TrimPrefix(u, "nats://"))
+		proxies = append(proxies, p)
+		c.URIs = append(c.URIs, "nats://"+p.Addr())
+	}
+	b := open(t, c)
+	all := func(do func(*brokertest.Proxy)) func() {
+		return func() {
+			for _, p := range proxies {
+				do(p)
+			}
+		}
+	}
+	direct := func(credentials func() (string, string, error)) broker.Broker {
+		c := c
+		c.URIs, c.Credentials = s.urls(), credentials
+		return open(t, c)
+	}
+	silent := brokertest.NewProxy(t, strings.TrimPrefix(s.urls()[0], "nats://"))
+	silent.Hold()
+	unheard := c
+	unheard.URIs = []string{"nats://" + silent.Addr()}
+	return &brokertest.Rig{
+		Broker: b,
+		Queue: func(o brokertest.QueueOptions) brokertest.Queue {
+			name := fresh("queue")
+			at := broker.Address{Queue: name}
+			var args broker.Table
+			if o.Full {
+				args = broker.Table{"x-max-length": int32(1)}
+			}
+			sink, err := b.OpenSink(within(t), at, broker.SinkOptions{DeclareArgs: args})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Full {
+				confirm, err := sink.Send(within(t), &broker.Message{Body: []byte("full")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-confirm.Done()
+			}
+			sink.Close()
+			return brokertest.Queue{Source: at, Sink: at, Route: brokertest.Route{RoutingKey: name}}
+		},
+		Exchange: func() string { return exchange(t, b) },
+		Missing:  func() broker.Address { return broker.Address{Queue: fresh("missing")} },
+		Durable: func(at broker.Address) bool {
+			stream, err := js.Stream(within(t), c.SubjectPrefix+"_q_"+at.Queue)
+			if err != nil {
+				t.Fatal(err)
+			}
+			consumer, err := stream.Consumer(within(t), at.Queue)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return stream.CachedInfo().Config.Storage == natsjs.FileStorage && consumer.CachedInfo().Config.Durable != ""
+		},
+		Nowhere: brokertest.Route{Exchange: exchange(t, b), RoutingKey: "nobody.wants.it"}, TooLarge: maxPayload + 1, UserID: "anybody",
+		Knows: brokertest.Known{Ready: true, Unacked: true, Consumers: true, Oldest: true},
+		Consume: func(q brokertest.Queue) func() {
+			consumer, err := js.Consumer(within(t), c.SubjectPrefix+"_q_"+q.Source.Queue, q.Source.Queue)
+			if err != nil {
+				t.Fatal(err)
+			}
+			consuming, err := consumer.Consume(func(m natsjs.Msg) { m.Ack() })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() { consuming.Stop(); <-consuming.Closed() }
+		},
+		Cut:  all((*brokertest.Proxy).Cut),
+		Hold: all((*brokertest.Proxy).Hold), Release: all((*brokertest.Proxy).Release),
+		WrongPassword: direct(user("weir", "wrong")),
+		Forbidden:     direct(user("nobody", "secret")),
+		Silent:        open(t, unheard),
+	}
+}
+
+// exchange declares one that nothing is bound to.
+func exchange(t *testing.T, b *jetstream.Broker) string {
+	t.Helper()
+	name := fresh("exchange")
+	sink, err := b.OpenSink(within(t), broker.Address{Exchange: name}, broker.SinkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink.Close()
+	return name
+}
+
+func user(name, password string) func() (string, string, error) {
+	return func() (string, string, error) { return name, password, nil }
+}

@@ -1,0 +1,179 @@
+package jetstream_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"weir/broker/jetstream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const maxPayload = 9 << 20 // room for a body of 8 MiB
+
+// system is a NATS system over real sockets: servers, one or a cluster, with users. Package embedded is not used for it
+// because it has no users with permissions.
+type system struct {
+	servers []*server.Server
+	options []server.Options
+}
+
+// startSystem starts n servers that end with the test. set may change their options.
+func startSystem(t testing.TB, n int, set func(*server.Options)) *system {
+	t.Helper()
+	s := &system{servers: make([]*server.Server, n)}
+	var routes []*url.URL
+	for _, address := range freeAddresses(t, n) {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: address.String()})
+		o := server.Options{
+			ServerName: fmt.Sprintf("n%d", len(routes)), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), DisableJetStreamBanner: true, MaxPayload: maxPayload,
+		}
+		if n > 1 {
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: address.Port}
+		}
+		if set != nil {
+			set(&o)
+		}
+		s.options = append(s.options, o)
+	}
+	for i := range n {
+		if n > 1 {
+			s.options[i].Routes = routes
+		}
+		s.start(t, i)
+	}
+	t.Cleanup(func() {
+		for i := range n {
+			s.stop(i)
+		}
+	})
+	s.ready(t)
+	return s
+}
+
+func freeAddresses(t testing.TB, n int) (addresses []*net.TCPAddr) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().(*net.TCPAddr))
+	}
+	return addresses
+}
+
+func (s *system) start(t testing.TB, i int) {
+	t.Helper()
+	o := s.options[i]
+	n, err := server.NewServer(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	if !n.ReadyForConnections(20 * time.Second) {
+		t.Fatalf("server %d does not listen", i)
+	}
+	s.servers[i] = n
+	s.options[i].Port = n.Addr().(*net.TCPAddr).Port
+}
+
+func (s *system) stop(i int) {
+	if n := s.servers[i]; n != nil {
+		n.Shutdown()
+		n.WaitForShutdown()
+		s.servers[i] = nil
+	}
+}
+
+// ready waits until all servers agree on a leader.
+func (s *system) ready(t testing.TB) {
+	t.Helper()
+	if len(s.servers) == 1 {
+		return
+	}
+	eventually(t, "a leader", func() bool {
+		led := false
+		for _, n := range s.servers {
+			if n == nil || !n.JetStreamIsCurrent() {
+				return false
+			}
+			led = led || n.JetStreamIsLeader() && len(n.JetStreamClusterPeers()) == len(s.servers)
+		}
+		return led
+	})
+}
+
+func (s *system) urls() (urls []string) {
+	for _, n := range s.servers {
+		if n != nil {
+			urls = append(urls, n.ClientURL())
+		}
+	}
+	return urls
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %s within 30 s", what)
+		}
+	}
+}
+
+// native is a client that is not weir.
+func (s *system) native(t testing.TB, o ...nats.Option) natsjs.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(strings.Join(s.urls(), ","), append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond)}, o...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := natsjs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// open makes a Broker of a configuration, on a part of the account that no other test uses.
+func open(t testing.TB, c jetstream.Config) *jetstream.Broker {
+	t.Helper()
+	c.Name = "test"
+	if c.SubjectPrefix == "" {
+		c.SubjectPrefix = fresh("t")
+	}
+	b := jetstream.New(c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	t.Cleanup(b.Close)
+	return b
+}
+
+var names atomic.Int64
+
+// fresh is a name that no other test uses.
+func fresh(kind string) string { return fmt.Sprint(kind, names.Add(1)) }
+
+// within is a context for something that must happen.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
