@@ -17,8 +17,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // readyTimeout bounds how long a server may take to listen, and a cluster of this process to agree. Either takes a
@@ -111,7 +109,7 @@ func (s *Server) start(ctx context.Context, c Config) error {
 		return err
 	}
 	for _, o := range options {
-		n := &node{options: o, log: s.log.With("node", o.ServerName)}
+		n := &node{options: o, log: &logger{log: s.log.With("node", o.ServerName)}}
 		if err := n.start(); err != nil {
 			return err
 		}
@@ -122,10 +120,15 @@ func (s *Server) start(ctx context.Context, c Config) error {
 			return fmt.Errorf("%s does not listen after %v", n.options.ServerName, readyTimeout)
 		}
 	}
-	if c.Cluster != nil {
-		return nil
+	if c.Cluster == nil {
+		if err := s.Ready(ctx); err != nil {
+			return err
+		}
 	}
-	return s.Ready(ctx)
+	for _, n := range s.nodes {
+		n.log.ready.Store(true)
+	}
+	return nil
 }
 
 // Ready waits until JetStream can be used: where there are several nodes, until they have a leader and all follow it.
@@ -245,5 +248,3 @@ func loopback(address string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
-
-var _ server.Logger = (*logger)(nil)

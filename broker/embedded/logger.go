@@ -1,30 +1,34 @@
 package embedded
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 )
 
-// logger writes a server's log into weir's: its notices are weir's debug. What it says while it starts is debug too: it
-// warns of settings that are meant.
+// logger writes a server's log into weir's: its notices are weir's debug. Until ready everything is: a node complains of
+// others that have not started yet, and of settings that are meant.
 type logger struct {
-	log     *slog.Logger
-	started atomic.Bool
+	log   *slog.Logger
+	ready atomic.Bool
 }
 
-func (l *logger) speak() { l.started.Store(true) }
+// Noticef, Debugf and Tracef implement server.Logger.
+func (l *logger) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }
+func (l *logger) Debugf(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
+func (l *logger) Tracef(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
 
-func (l *logger) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *logger) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *logger) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *logger) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
-func (l *logger) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+// Warnf, Errorf and Fatalf implement server.Logger.
+func (l *logger) Warnf(format string, v ...any)  { l.write(slog.LevelWarn, format, v) }
+func (l *logger) Errorf(format string, v ...any) { l.write(slog.LevelError, format, v) }
+func (l *logger) Fatalf(format string, v ...any) { l.write(slog.LevelError, format, v) }
 
-func (l *logger) Warnf(format string, v ...any) {
-	if !l.started.Load() {
-		l.log.Debug(fmt.Sprintf(format, v...))
-		return
+func (l *logger) write(level slog.Level, format string, v []any) {
+	if !l.ready.Load() {
+		level = slog.LevelDebug
 	}
-	l.log.Warn(fmt.Sprintf(format, v...))
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, fmt.Sprintf(format, v...))
+	}
 }

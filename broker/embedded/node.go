@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"fmt"
-	"log/slog"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -10,7 +9,7 @@ import (
 // node is one server, and how to start it again.
 type node struct {
 	options server.Options
-	log     *slog.Logger
+	log     *logger
 	server  *server.Server // nil while it is stopped
 	url     string
 }
@@ -21,10 +20,8 @@ func (n *node) start() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.options.ServerName, err)
 	}
-	log := &logger{log: n.log}
-	s.SetLoggerV2(log, false, false, false)
+	s.SetLoggerV2(n.log, false, false, false)
 	s.Start() // returns once it listens; what runs on is joined by stop
-	log.speak()
 	n.server, n.url = s, s.ClientURL()
 	return nil
 }

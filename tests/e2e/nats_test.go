@@ -147,7 +147,7 @@ func (r natsRegion) consume(ctx context.Context, _ string, perSecond int, note f
 		if err != nil {
 			return err
 		}
-		if err := m.DoubleAck(ctx); err != nil {
+		if err := m.Ack(); err != nil {
 			return err
 		}
 		note(id)
