@@ -24,12 +24,24 @@ func daemon(cmd *cobra.Command) *admin.Client {
 	if socket := os.Getenv("WEIR_ADMIN_SOCKET"); socket != "" {
 		return admin.NewClient(socket)
 	}
-	if _, load, err := loader(cmd); err == nil {
-		if cfg, _, err := load(); err == nil && cfg.Admin.Socket != "" {
-			return admin.NewClient(cfg.Admin.Socket)
-		}
+	if socket := declaredSocket(cmd); socket != "" {
+		return admin.NewClient(socket)
 	}
 	return admin.NewClient(admin.Sockets()...)
+}
+
+// declaredSocket is admin.socket of the configuration, if that can be told. The secrets that a service gets in its
+// environment are not in that of an operator; here they do not matter.
+func declaredSocket(cmd *cobra.Command) string {
+	file, err := configs.Locate(cmd.Flags())
+	if err != nil {
+		return ""
+	}
+	cfg, _, err := configs.Load(file, func(name string) (string, bool) { return os.Getenv(name), true })
+	if err != nil {
+		return ""
+	}
+	return cfg.Admin.Socket
 }
 
 // linkNames completes the names of links.
