@@ -37,11 +37,7 @@ func declaredSocket(cmd *cobra.Command) string {
 	if err != nil {
 		return ""
 	}
-	cfg, _, err := configs.Load(file, func(name string) (string, bool) { return os.Getenv(name), true })
-	if err != nil {
-		return ""
-	}
-	return cfg.Admin.Socket
+	return configs.Socket(file, func(name string) (string, bool) { return os.Getenv(name), true })
 }
 
 // linkNames completes the names of links.
