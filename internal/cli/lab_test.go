@@ -26,6 +26,7 @@ import (
 //	eu down
 //	eu deny orders
 //	eu refuse                every message
+//	eu broken                it cannot be opened at all
 type lab map[string]*memory.Broker
 
 func newLab() lab {
@@ -36,20 +37,21 @@ func newLab() lab {
 	}
 	for line := range strings.Lines(string(description)) {
 		if words := strings.Fields(line); len(words) > 1 {
-			l.describe(l.broker(words[0]), words[1], append(words[2:], "", ""))
+			l.describe(words[0], words[1], append(words[2:], "", ""))
 		}
 	}
 	return l
 }
 
 func (l lab) broker(name string) *memory.Broker {
-	if l[name] == nil {
+	if _, known := l[name]; !known {
 		l[name] = memory.New(name)
 	}
 	return l[name]
 }
 
-func (l lab) describe(b *memory.Broker, what string, args []string) {
+func (l lab) describe(name, what string, args []string) {
+	b := l.broker(name)
 	switch what {
 	case "queue":
 		if dead, ok := strings.CutPrefix(args[1], "dead-letter="); ok {
@@ -76,6 +78,8 @@ func (l lab) describe(b *memory.Broker, what string, args []string) {
 		b.Deny(args[0])
 	case "refuse":
 		b.Refuse(func(*broker.Message) error { return broker.ErrRefused })
+	case "broken":
+		l[name] = nil
 	default:
 		panic("no such word in the file brokers: " + what)
 	}
@@ -94,7 +98,11 @@ func number(text string) int {
 
 // open is a brokers.Open.
 func (l lab) open(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker.Broker, func(), error) {
-	return l.broker(d.Name), func() {}, nil
+	b := l.broker(d.Name)
+	if b == nil {
+		return nil, nil, errors.New("address already in use")
+	}
+	return b, func() {}, nil
 }
 
 // holds lists how many messages are ready in each queue, and how many there are in all, each counted once.

@@ -97,6 +97,9 @@ func (g *Gateway) apply(cfg *configs.Config, warnings configs.Problems) (link.Ch
 	for _, w := range warnings {
 		g.Log.Warn("configuration", "problem", w.String())
 	}
+	if n := len(cfg.Policies); n > 0 {
+		g.Log.Warn("policies are checked and not run: this version has no federation", "policies", n)
+	}
 	g.applied(cfg, warnings)
 	return changes, nil
 }
