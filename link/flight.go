@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -9,12 +10,48 @@ import (
 
 // entry is one message that was received and is not settled yet.
 type entry struct {
-	m        *broker.Message
-	seq      uint64 // in order of receipt
-	confirm  broker.Confirm
-	sent     time.Time
-	attempts int   // refusals so far
-	err      error // the last refusal
+	m       *broker.Message
+	seq     uint64 // in order of receipt
+	confirm broker.Confirm
+	sent    time.Time
+	trouble *trouble // nil: none so far
+}
+
+// trouble is what has kept a message from its destination.
+type trouble struct {
+	err      error     // the last answer: ErrRefused, ErrUnroutable or ErrNowhere
+	attempts int       // refusals so far
+	since    time.Time // when it first had nowhere to go; zero after another answer
+}
+
+// refused notes that the destination will not take it.
+func (e *entry) refused(answer error) {
+	if e.trouble == nil {
+		e.trouble = &trouble{}
+	}
+	e.trouble.err, e.trouble.since = answer, time.Time{}
+	e.trouble.attempts++
+}
+
+// strand notes that no destination may take it for now.
+func (e *entry) strand(why error) {
+	if e.trouble == nil {
+		e.trouble = &trouble{}
+	}
+	if e.trouble.since.IsZero() {
+		e.trouble.since = time.Now()
+	}
+	e.trouble.err = why
+}
+
+// isRefused tells whether it must be sent again alone.
+func (e entry) isRefused() bool {
+	return e.trouble != nil && !errors.Is(e.trouble.err, broker.ErrNowhere)
+}
+
+// strandedFor tells whether it has had nowhere to go for so long.
+func (e entry) strandedFor(d time.Duration) bool {
+	return e.trouble != nil && !e.trouble.since.IsZero() && time.Since(e.trouble.since) >= d
 }
 
 // flight holds what has been sent and not settled, in order of sending: a queue between the two halves of the pump.
@@ -23,7 +60,6 @@ type flight struct {
 	mu      sync.Mutex
 	entries []entry // a ring: entries[head:head+n]
 	head, n int
-	peak    int           // largest n since it was last taken
 	pushed  chan struct{} // cap 1: something was pushed
 	emptied chan struct{} // cap 1: the last one was taken
 }
@@ -43,7 +79,6 @@ func (f *flight) push(e entry) {
 	}
 	f.entries[(f.head+f.n)%len(f.entries)] = e
 	f.n++
-	f.peak = max(f.peak, f.n)
 	first := f.n == 1
 	f.mu.Unlock()
 	if first {
@@ -61,6 +96,7 @@ func (f *flight) front() (entry, bool) {
 	return f.entries[f.head], true
 }
 
+// pop takes the oldest entry out.
 func (f *flight) pop() {
 	f.mu.Lock()
 	f.entries[f.head] = entry{}
@@ -77,15 +113,6 @@ func (f *flight) len() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.n
-}
-
-// takePeak returns the largest length since the last call.
-func (f *flight) takePeak() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p := f.peak
-	f.peak = f.n
-	return p
 }
 
 // signal wakes the one who waits on c, if it is not awake already.

@@ -16,10 +16,11 @@ type Group struct {
 
 	mu      sync.Mutex
 	members map[string]*member
-	leaving []*member // those that Apply has stopped or replaced, until Drained
+	leaving []*member // those that Apply has stopped or replaced and that have not stopped yet
 }
 
 type member struct {
+	name    string
 	link    *Link
 	version string
 	stop    context.CancelFunc
@@ -41,6 +42,7 @@ func NewGroup(ctx context.Context, log *slog.Logger) *Group {
 func (g *Group) Apply(specs []Spec) Changes {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.leaving = slices.DeleteFunc(g.leaving, (*member).hasStopped)
 	var c Changes
 	wanted := map[string]bool{}
 	for _, spec := range specs {
@@ -49,12 +51,13 @@ func (g *Group) Apply(specs []Spec) Changes {
 		switch {
 		case old == nil:
 			c.Started = append(c.Started, spec.Name)
-			g.start(spec, nil)
+			g.start(spec, "")
 		case old.version == spec.Version:
 			c.Kept = append(c.Kept, spec.Name)
 		default:
 			c.Restarted = append(c.Restarted, spec.Name)
-			g.start(spec, old)
+			g.leave(old)
+			g.start(spec, old.link.pause.byHand())
 		}
 	}
 	for name, m := range g.members {
@@ -70,21 +73,19 @@ func (g *Group) Apply(specs []Spec) Changes {
 	return c
 }
 
-// start runs a link once the one it replaces has stopped.
-func (g *Group) start(spec Spec, old *member) {
+// start runs a link once those of its name that went before have stopped. paused is why an operator has paused it, if so.
+func (g *Group) start(spec Spec, paused string) {
 	ctx, stop := context.WithCancel(g.ctx)
-	m := &member{link: New(spec, g.log), version: spec.Version, stop: stop, stopped: make(chan struct{})}
+	m := &member{name: spec.Name, link: New(spec, g.log), version: spec.Version, stop: stop, stopped: make(chan struct{})}
 	g.members[spec.Name] = m
-	if old != nil {
-		if reason, ok := old.link.pause.byHand(); ok {
-			m.link.Pause(reason)
-		}
-		g.leave(old)
+	if paused != "" {
+		m.link.Pause(paused)
 	}
+	before := slices.DeleteFunc(slices.Clone(g.leaving), func(old *member) bool { return old.name != spec.Name })
 	g.running.Go(func() {
 		defer close(m.stopped)
 		defer stop()
-		if old != nil {
+		for _, old := range before {
 			<-old.stopped
 		}
 		m.link.Run(ctx)
@@ -97,6 +98,15 @@ func (g *Group) leave(m *member) {
 	g.leaving = append(g.leaving, m)
 }
 
+func (m *member) hasStopped() bool {
+	select {
+	case <-m.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Drained returns when every link that Apply has stopped or replaced so far has stopped: nothing uses their brokers any
 // more.
 func (g *Group) Drained() {
@@ -106,9 +116,6 @@ func (g *Group) Drained() {
 	for _, m := range leaving {
 		<-m.stopped
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.leaving = slices.DeleteFunc(g.leaving, func(m *member) bool { return slices.Contains(leaving, m) })
 }
 
 // Wait returns when every link has stopped, which they do when the group's context ends.

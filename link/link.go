@@ -3,43 +3,42 @@ package link
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"weir/broker"
 )
 
-// Link is one supervised link. New makes it, Run runs it.
+// Link is one supervised link. New makes it, Run runs it; the other methods may be called at any time.
 type Link struct {
 	spec  Spec
 	log   *slog.Logger
 	board board
-	pause pause
+	pause *pause
 	total int64 // what delete-after allows in all, once it is known
 }
 
 // New makes a link. It does nothing until Run.
 func New(spec Spec, log *slog.Logger) *Link {
-	l := &Link{spec: spec.withDefaults(), log: log.With("link", spec.Name)}
+	l := &Link{spec: spec.withDefaults(), log: log.With("link", spec.Name), pause: newPause()}
 	l.board.inFlight = newFlight()
 	l.board.enter(Starting, "")
 	if spec.Paused {
-		l.pause.set("declared paused", false)
+		const reason = "declared paused"
+		l.pause.set(reason, false)
+		l.board.enter(Paused, reason)
 	}
 	return l
 }
 
 // Run keeps the link going until ctx ends, and returns when it has stopped: what was in flight is confirmed and acked,
-// or given back after DrainTimeout.
+// or given back after DrainTimeout. It returns early when DeleteAfter is reached. Call it once.
 func (l *Link) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		open, done, err := l.mayRun(ctx)
-		if err != nil {
-			continue // paused meanwhile, or ctx ended
-		}
-		err = l.serve(open)
-		done()
+	gateRetry := newDelays(l.spec.Reconnect)
+	for l.mayRun(ctx) {
+		run, cancel := l.pause.run(ctx)
+		err := l.pass(run, gateRetry)
+		cancel()
 		if errors.Is(err, errTaken) {
 			l.board.enter(Finished, "delete-after was reached")
 			l.log.Info("link finished", "confirmed", l.board.confirmed.Load())
@@ -49,41 +48,61 @@ func (l *Link) Run(ctx context.Context) {
 	l.board.enter(Stopped, "")
 }
 
-// mayRun waits until the link is neither paused nor shut by its gate. What it returns ends when either changes.
-func (l *Link) mayRun(ctx context.Context) (context.Context, func(), error) {
-	if reason, lifted := l.pause.now(); reason != "" {
+// mayRun waits while the link is paused; false if ctx ended.
+func (l *Link) mayRun(ctx context.Context) bool {
+	for {
+		reason, changed := l.pause.now()
+		if reason == "" || ctx.Err() != nil {
+			return ctx.Err() == nil
+		}
 		l.board.enter(Paused, reason)
 		select {
-		case <-lifted:
+		case <-changed:
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
 		}
 	}
-	resumed, cancel := l.pause.run(ctx)
-	if state, why := l.spec.Gate.Shut(); why != "" {
-		l.board.enter(state, why)
-	}
-	open, done, err := l.spec.Gate.Open(resumed)
-	if err != nil {
-		cancel()
-		return nil, nil, err
-	}
-	return open, func() { done(); cancel() }, nil
 }
 
-// serve runs sessions with back-off until ctx ends, the link pauses itself, or it is finished.
+// pass waits for the gate and serves while it is open. It returns errTaken if the link is finished, and otherwise when
+// the gate has shut or ctx has ended.
+func (l *Link) pass(ctx context.Context, retry *delays) error {
+	if state, why := l.spec.Gate.Shut(); why != "" {
+		l.board.enter(state, why)
+	} else {
+		l.board.enter(Starting, "")
+	}
+	var (
+		open context.Context
+		done func()
+	)
+	err := guard(func() (err error) {
+		open, done, err = l.spec.Gate.Open(ctx)
+		return err
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			l.standBack(ctx, Retrying, err, retry.next())
+		}
+		return nil
+	}
+	defer done()
+	retry.reset()
+	return l.serve(open)
+}
+
+// serve runs sessions with back-off until ctx ends, the link pauses itself (both nil), or it is finished (errTaken).
 func (l *Link) serve(ctx context.Context) error {
 	retry := newDelays(l.spec.Reconnect)
 	for {
-		began := time.Now()
-		err := l.session(ctx)
-		var stop *pausedError
+		s := l.newSession(ctx)
+		err := s.live()
+		var self *pausedError
 		switch {
 		case errors.Is(err, errTaken):
 			return err
-		case errors.As(err, &stop):
-			l.log.Error("link pauses itself", "reason", stop.reason)
-			l.pause.set(stop.reason, false)
+		case errors.As(err, &self):
+			l.log.Error("link pauses itself", "reason", self.reason)
+			l.pause.set(self.reason, false)
 			return nil
 		case ctx.Err() != nil:
 			if err != nil {
@@ -91,21 +110,30 @@ func (l *Link) serve(ctx context.Context) error {
 			}
 			return nil
 		}
-		if time.Since(began) > l.spec.Reconnect.Max {
+		if s.lasted() {
 			retry.reset()
 		}
-		state, delay := Retrying, retry.next()
-		if errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrUnsupported) {
-			state, delay = Denied, l.spec.Reconnect.Max // an operator must act: trying harder does not help
-		}
-		attempt := l.board.fault(err, delay)
 		l.board.reconnects.Add(1)
-		l.board.enter(state, err.Error())
-		l.log.Warn("link failed", "error", err, "attempt", attempt, "next-try", delay.Round(time.Millisecond))
-		if !wait(ctx, delay) {
+		if !l.standBack(ctx, Retrying, err, retry.next()) {
 			return nil
 		}
 	}
+}
+
+// standBack tells what went wrong and when the next try is, and waits for it; false if ctx ended first.
+func (l *Link) standBack(ctx context.Context, state State, fault error, delay time.Duration) bool {
+	if errors.Is(fault, broker.ErrDenied) || errors.Is(fault, broker.ErrUnsupported) {
+		state, delay = Denied, l.spec.Reconnect.Max // an operator must act: trying harder does not help
+	}
+	attempt := l.board.fault(state, fault, delay)
+	about := []any{"error", fault, "attempt", attempt, "next-try", delay.Round(time.Millisecond)}
+	var p *panicError
+	if errors.As(fault, &p) {
+		about = append(about, "stack", string(p.stack))
+	}
+	l.log.Warn("link is "+string(state), about...)
+	defer l.board.trying()
+	return wait(ctx, delay)
 }
 
 // Pause stops the link, drained, until Resume: an operator's word. reason is shown.
@@ -114,29 +142,13 @@ func (l *Link) Pause(reason string) { l.pause.set(reason, true) }
 // Resume lets a paused link run.
 func (l *Link) Resume() { l.pause.lift() }
 
-// reckonTotal finds out, once, how many messages delete-after allows.
-func (l *Link) reckonTotal(ctx context.Context) error {
-	switch {
-	case l.total > 0 || l.spec.DeleteAfter == 0:
-	case l.spec.DeleteAfter > 0:
-		l.total = l.spec.DeleteAfter
-	default:
-		depth, err := l.spec.Source.Broker.Depth(ctx, l.spec.Source.At)
-		if err != nil {
-			return fmt.Errorf("length of %s: %w", l.spec.Source, err)
-		}
-		if !depth.Ready.Known {
-			return fmt.Errorf("length of %s is not known yet", l.spec.Source)
-		}
-		l.total = depth.Ready.N
+// Override sets the mode of the link's overflow by hand; false if it has none.
+func (l *Link) Override(mode Mode) bool {
+	if l.spec.Switch == nil {
+		return false
 	}
-	return nil
-}
-
-// remaining is how many messages delete-after leaves.
-func (l *Link) remaining() int64 {
-	b := &l.board
-	return l.total - b.confirmed.Load() - b.dropped.Load() - b.deadLettered.Load() - b.rejected.Load()
+	l.spec.Switch.Override(mode)
+	return true
 }
 
 // Status is a snapshot.
@@ -162,13 +174,4 @@ func (l *Link) Status() Status {
 		s.Overflow = &overflow
 	}
 	return s
-}
-
-// Override sets the mode of the link's overflow by hand; false if it has none.
-func (l *Link) Override(mode Mode) bool {
-	if l.spec.Switch == nil {
-		return false
-	}
-	l.spec.Switch.Override(mode)
-	return true
 }

@@ -5,48 +5,56 @@ import (
 	"sync"
 )
 
-// pause holds a link back, by an operator's word or its own.
+// pause holds a link back, by an operator's word or its own. Make it with newPause.
 type pause struct {
-	mu     sync.Mutex
-	reason string             // empty: it may run
-	manual bool               // an operator said so
-	lifted chan struct{}      // closed when it is resumed
-	stop   context.CancelFunc // ends what runs now
+	mu      sync.Mutex
+	reason  string             // empty: it may run
+	manual  bool               // an operator said so
+	changed chan struct{}      // closed at the next change
+	stop    context.CancelFunc // ends what runs now
 }
 
-// set pauses, or pauses for another reason.
+func newPause() *pause { return &pause{changed: make(chan struct{}), stop: func() {}} }
+
+// set pauses, or pauses for another reason; what the link finds itself does not overrule an operator.
 func (p *pause) set(reason string, manual bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reason == "" {
-		p.lifted = make(chan struct{})
+	if !manual && p.reason != "" {
+		return
 	}
 	p.reason, p.manual = reason, manual
-	if p.stop != nil {
-		p.stop()
-	}
+	p.tell()
+	p.stop()
 }
 
 func (p *pause) lift() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reason != "" {
-		p.reason = ""
-		close(p.lifted)
+	p.reason = ""
+	p.tell()
+}
+
+func (p *pause) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// now is why it is paused, empty if it is not, and a channel that is closed at the next change.
+func (p *pause) now() (reason string, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reason, p.changed
+}
+
+// byHand is why an operator has paused it, empty if none has.
+func (p *pause) byHand() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.manual {
+		return ""
 	}
-}
-
-func (p *pause) now() (reason string, lifted <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.reason, p.lifted
-}
-
-// byHand returns the reason if an operator paused it.
-func (p *pause) byHand() (reason string, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.reason, p.reason != "" && p.manual
+	return p.reason
 }
 
 // run returns a context that ends when the link is paused.

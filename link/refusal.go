@@ -4,126 +4,81 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"weir/broker"
 )
 
-// treat sends each refused message again, alone and with back-off, while newer ones wait; after its attempts it does
-// what the Recourse says.
-func (s *session) treat() error {
-	refused := s.pump.refused
-	for i := range refused {
-		if err := s.treatOne(&refused[i]); err != nil {
+// refusals are the back-off between tries of a message that the destination will not take.
+type refusals struct {
+	retry *delays
+	seq   uint64 // the message it is about
+}
+
+// settleRefused looks after the oldest refused message: after its attempts it does what the Recourse says, and goes on to
+// the next; before them it waits with back-off, and the next round sends it, while newer ones wait.
+func (s *session) settleRefused() error {
+	for {
+		i := slices.IndexFunc(s.pump.held, entry.isRefused)
+		if i < 0 {
+			return nil
+		}
+		e := s.pump.held[i]
+		recourse := s.spec.OnRefused
+		if errors.Is(e.trouble.err, broker.ErrUnroutable) {
+			recourse = s.spec.OnUnroutable
+		}
+		if e.trouble.attempts < recourse.Attempts && !errors.Is(e.trouble.err, broker.ErrTooLarge) {
+			return s.awaitRetry(e, recourse)
+		}
+		if err := s.resort(e, recourse); err != nil {
 			return err
 		}
-		s.pump.gaps.Add(-1)
+		s.pump.held = slices.Delete(s.pump.held, i, i+1)
+		s.board.held.Store(int64(len(s.pump.held)))
 	}
-	s.pump.refused = nil
+}
+
+// awaitRetry waits until e is to be sent again.
+func (s *session) awaitRetry(e entry, recourse Recourse) error {
+	if s.refusals.seq != e.seq {
+		s.refusals.seq = e.seq
+		s.refusals.retry.reset()
+	}
+	fault := fmt.Errorf("%w; newer messages wait, attempt %d of %d failed", e.trouble.err, e.trouble.attempts, recourse.Attempts)
+	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.next()) {
+		return fmt.Errorf("stopped while retrying a message: %w", e.trouble.err)
+	}
 	return nil
 }
 
-func (s *session) treatOne(e *entry) error {
-	retry := newDelays(s.spec.Reconnect)
-	for e.err != nil {
-		recourse := s.count(e.err)
-		if e.attempts >= recourse.Attempts || errors.Is(e.err, broker.ErrTooLarge) {
-			return s.resort(e, recourse)
-		}
-		delay := retry.next()
-		s.board.fault(e.err, delay)
-		s.board.enter(Retrying, fmt.Sprintf("%v; newer messages wait, attempt %d of %d", e.err, e.attempts, recourse.Attempts))
-		if !wait(s.soft, delay) {
-			return fmt.Errorf("stopped while retrying a message: %w", e.err)
-		}
-		s.board.retries.Add(1)
-		if err := s.again(e); err != nil {
-			return err
-		}
-	}
-	s.board.confirmed.Add(1)
-	s.board.bytesConfirmed.Add(int64(len(e.m.Body)))
-	return s.finish(e, broker.Acked)
-}
-
-// again sends e once more. A lost sink is replaced and the message sent through the next.
-func (s *session) again(e *entry) error {
-	for {
-		confirm, err := s.sink.Send(s.hard, e.m)
-		switch {
-		case errors.Is(err, broker.ErrBlocked):
-			if !unblocked(s.hard, s.sink) {
-				return s.hard.Err()
-			}
-			continue
-		case errors.Is(err, broker.ErrNowhere):
-			e.err = err
-			e.attempts++
-			return nil
-		case err == nil:
-			err = s.answer(confirm)
-		}
-		switch {
-		case err == nil:
-			e.err = nil
-			return nil
-		case errors.Is(err, broker.ErrRefused), errors.Is(err, broker.ErrUnroutable):
-			e.err = err
-			e.attempts++
-			return nil
-		}
-		if err := s.replaceSink(err); err != nil {
-			return err
-		}
-	}
-}
-
-// answer waits for one confirm.
-func (s *session) answer(c broker.Confirm) error {
-	ctx, cancel := context.WithTimeout(s.hard, s.spec.ConfirmTimeout)
-	defer cancel()
-	select {
-	case <-c.Done():
-		return c.Err()
-	case <-ctx.Done():
-		return fmt.Errorf("no confirm within %s: %w", s.spec.ConfirmTimeout, broker.ErrLost)
-	}
-}
-
-// count notes a refusal and says what applies to it.
-func (s *session) count(refusal error) Recourse {
-	if errors.Is(refusal, broker.ErrUnroutable) || errors.Is(refusal, broker.ErrNowhere) {
-		s.board.unroutable.Add(1)
-		return s.spec.OnUnroutable
-	}
-	s.board.refused.Add(1)
-	return s.spec.OnRefused
-}
-
 // resort is what is done after the last attempt.
-func (s *session) resort(e *entry, r Recourse) error {
-	log := s.log.With("error", e.err, "attempts", e.attempts, "message-id", e.m.Properties.MessageID,
+func (s *session) resort(e entry, r Recourse) error {
+	log := s.log.With("error", e.trouble.err, "attempts", e.trouble.attempts, "message-id", e.m.Properties.MessageID,
 		"exchange", e.m.Exchange, "routing-key", e.m.RoutingKey)
+	how := broker.Acked
 	switch r.Then {
 	case Drop:
 		log.Warn("message dropped")
 		s.board.dropped.Add(1)
-		return s.finish(e, broker.Acked)
 	case Reject:
 		log.Warn("message rejected, its queue dead-letters it")
 		s.board.rejected.Add(1)
-		return s.finish(e, broker.Rejected)
+		how = broker.Rejected
 	case DeadLetter:
 		if err := s.deadLetter(e.m, r.DeadLetter); err != nil {
-			return &pausedError{fmt.Sprintf("%v; and its dead-letter destination: %v", e.err, err)}
+			return &pausedError{fmt.Sprintf("%v; and its dead-letter destination: %v", e.trouble.err, err)}
 		}
 		log.Warn("message dead-lettered", "dead-letter", r.DeadLetter.String())
 		s.board.deadLettered.Add(1)
-		return s.finish(e, broker.Acked)
+	default:
+		return &pausedError{fmt.Sprintf("message %q to exchange %q, routing key %q: %v, %d times",
+			e.m.Properties.MessageID, e.m.Exchange, e.m.RoutingKey, e.trouble.err, e.trouble.attempts)}
 	}
-	return &pausedError{fmt.Sprintf("message %q to exchange %q, routing key %q: %v, %d times",
-		e.m.Properties.MessageID, e.m.Exchange, e.m.RoutingKey, e.err, e.attempts)}
+	return s.pump.release(e.m, how)
 }
 
+// deadLetter publishes m to its last resort and waits until that has it.
 func (s *session) deadLetter(m *broker.Message, to Destination) error {
 	ctx, cancel := context.WithTimeout(s.hard, openTimeout)
 	defer cancel()
@@ -136,12 +91,10 @@ func (s *session) deadLetter(m *broker.Message, to Destination) error {
 	if err != nil {
 		return err
 	}
-	return s.answer(confirm)
-}
-
-func (s *session) finish(e *entry, how broker.Settlement) error {
-	if err := s.source.Settle(e.m, how); err != nil {
-		return &sourceError{err}
+	select {
+	case <-confirm.Done():
+		return confirm.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("not confirmed: %w", ctx.Err())
 	}
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,9 +17,6 @@ const openTimeout = 30 * time.Second
 // returnsLimit: a message that was given back so often must not be given back again and again, or a quorum queue up to
 // RabbitMQ 4.2 drops it (delivery limit 20). The link pauses itself instead.
 const returnsLimit = 10
-
-// errHeldTooLong ends a session whose sink stayed away beyond the hold limit.
-var errHeldTooLong = errors.New("no destination within the hold limit; messages were given back")
 
 // pausedError ends a session after which the link pauses itself.
 type pausedError struct{ reason string }
@@ -37,96 +33,116 @@ type session struct {
 	pump   *pump
 	window *window
 
-	sinkRetry *delays
-	opened    time.Time // when the sink was
-	losses    int       // sinks lost in a row without progress
-	settled   int64     // what was confirmed when the last sink was lost
+	sourceOpened, sinkOpened time.Time
+	sinkRetry                *delays
+	hurried                  bool // the back-off began anew when the link was to stop
+	losses                   losses
+	refusals                 refusals
 }
 
-// session runs until the source is drained after soft has ended (nil), delete-after is reached (errTaken), or a fault
-// that the source does not survive.
-func (l *Link) session(soft context.Context) (err error) {
-	hard, cancel := drainContext(soft, l.spec.DrainTimeout)
-	defer cancel()
-	s := &session{Link: l, soft: soft, hard: hard, window: newWindow(l.spec), sinkRetry: newDelays(l.spec.Reconnect)}
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-		err = errors.Join(err, s.close())
-	}()
-	l.board.enter(Starting, "")
-	if err := s.openSink(soft); err != nil {
+func (l *Link) newSession(soft context.Context) *session {
+	return &session{
+		Link:      l,
+		soft:      soft,
+		window:    newWindow(l.spec),
+		sinkRetry: newDelays(l.spec.Reconnect),
+		refusals:  refusals{retry: newDelays(l.spec.Reconnect)},
+	}
+}
+
+// live runs until the source is drained after soft has ended (nil), delete-after is reached (errTaken), or a fault that
+// the source does not survive. Then both ends are closed, which gives back what is unsettled.
+func (s *session) live() error {
+	return errors.Join(guard(s.run), guard(s.close))
+}
+
+// lasted tells whether the source was open for so long that a fault is no continuation of the one before.
+func (s *session) lasted() bool {
+	return !s.sourceOpened.IsZero() && time.Since(s.sourceOpened) > s.spec.Reconnect.Max
+}
+
+func (s *session) run() error {
+	if err := s.openSink(s.soft); err != nil {
 		return err
 	}
 	if err := s.openSource(); err != nil {
 		return err
 	}
-	var helpers sync.WaitGroup
-	helpersDone, stopHelpers := context.WithCancel(hard)
-	defer helpers.Wait()
-	defer stopHelpers()
-	helpers.Go(func() {
-		select {
-		case <-soft.Done():
-			// A failure shows at Receive.
-			_ = s.source.Stop(hard)
-		case <-helpersDone.Done():
-		}
-	})
-	return s.rounds(helpersDone)
-}
-
-// drainContext ends limit after soft does.
-func drainContext(soft context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	hard, cancel := context.WithCancel(context.WithoutCancel(soft))
-	stop := context.AfterFunc(soft, func() {
-		timer := time.AfterFunc(limit, cancel)
-		context.AfterFunc(hard, func() { timer.Stop() })
-	})
-	return hard, func() { stop(); cancel() }
-}
-
-// rounds runs the pump until the source is gone or drained.
-func (s *session) rounds(ctx context.Context) error {
+	hard, end := context.WithCancel(context.WithoutCancel(s.soft))
+	s.hard = hard
+	var stopper sync.WaitGroup
+	defer stopper.Wait()
+	defer end()
+	stopper.Go(func() { s.drain(end) })
 	for {
-		err := s.round(ctx)
+		if err := s.settleRefused(); err != nil {
+			return err
+		}
+		err := s.round()
 		var lost *sinkError
 		switch {
-		case ctx.Err() != nil:
+		case s.hard.Err() != nil:
 			return fmt.Errorf("not drained within %s; what was in flight was given back", s.spec.DrainTimeout)
 		case errors.As(err, &lost):
-			if err := s.replaceSink(lost.err); err != nil {
-				return err
-			}
-		case errors.Is(err, errStuck):
-			if err := s.treat(); err != nil {
-				return err
-			}
+			err = s.replaceSink(lost.err)
+		case errors.Is(err, errStuck), errors.Is(err, errRetried):
+			continue
 		case errors.Is(err, errTryHeld):
-		case errors.Is(err, io.EOF):
+			err = s.giveBackOverdue()
+		case errors.Is(err, errNoPlace):
+			err = s.awaitPlace()
+		}
+		switch {
+		case errors.Is(err, io.EOF) && s.soft.Err() != nil:
 			return nil
-		default:
+		case err != nil:
 			return err
 		}
 	}
 }
 
-// round is one round of the pump, watched.
-func (s *session) round(ctx context.Context) error {
-	forwarding, stopForwarding := context.WithCancelCause(ctx)
-	defer stopForwarding(nil)
-	watching, stopWatching := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer stopWatching()
-	watch.Go(func() { s.watch(watching, stopForwarding) })
-	return s.pump.round(ctx, forwarding, stopForwarding, s.sink, s.pump.unresolved(), s.suspect())
+// drain stops the source when soft ends, and calls end if what was delivered is not settled in time.
+func (s *session) drain(end func()) {
+	select {
+	case <-s.soft.Done():
+	case <-s.hard.Done():
+		return
+	}
+	timer := time.AfterFunc(s.spec.DrainTimeout, end)
+	defer timer.Stop()
+	if err := guard(func() error { return s.source.Stop(s.hard) }); err != nil {
+		s.log.Debug("source not stopped", "error", err) // a lost session shows at Receive
+	}
+	<-s.hard.Done()
 }
 
-// suspect: two sinks in a row were lost without progress. Perhaps one message kills them; so they are sent one by one,
-// on a connection of their own, and the broker's answer tells which.
-func (s *session) suspect() bool { return s.losses >= 2 }
+// round is one round of the pump, watched.
+func (s *session) round() error {
+	r := s.pump.begin(s.hard, s.sink, s.losses.suspect())
+	watching, stop := context.WithCancel(s.hard)
+	var (
+		watch    sync.WaitGroup
+		watchErr error
+	)
+	watch.Go(func() {
+		watchErr = guard(func() error { s.watch(watching, r); return nil })
+		if watchErr != nil { // nobody looks at this round any more: it must end
+			r.halt(watchErr)
+			_ = guard(s.sink.Close)
+		}
+	})
+	err := r.run()
+	stop()
+	watch.Wait()
+	var lost *sinkError
+	switch {
+	case watchErr != nil:
+		return watchErr
+	case r.givenUp != nil && errors.As(err, &lost):
+		lost.err = r.givenUp
+	}
+	return err
+}
 
 func (s *session) openSource() error {
 	ctx, cancel := context.WithTimeout(s.soft, openTimeout)
@@ -134,18 +150,22 @@ func (s *session) openSource() error {
 	if err := s.reckonTotal(ctx); err != nil {
 		return err
 	}
+	left := s.remaining()
+	if s.spec.DeleteAfter != 0 {
+		s.window.atMost(int(max(left, 1))) // what is taken beyond would only be given back
+	}
 	o := s.spec.Source.Options
-	o.Link, o.Site, o.Window = s.spec.Name, s.spec.Site, s.window.size
+	o.Link, o.Site, o.Window = s.spec.Name, s.spec.Site, s.window.total()
 	source, err := s.spec.Source.Broker.OpenSource(ctx, s.spec.Source.At, o)
 	if err != nil {
 		return fmt.Errorf("open source %s: %w", s.spec.Source, err)
 	}
-	s.source = source
+	s.source, s.sourceOpened = source, time.Now()
 	s.pump = newPump(&s.spec, source, &s.board)
-	s.pump.left = s.remaining()
-	s.board.window.Store(int64(s.window.size))
+	s.pump.left = left
+	s.board.window.Store(int64(s.window.total()))
 	s.board.enter(Idle, "")
-	s.log.Info("link open", "source", s.spec.Source.String(), "destination", s.spec.Destination.String(), "window", s.window.size)
+	s.log.Info("link open", "source", s.spec.Source.String(), "destination", s.spec.Destination.String(), "window", s.window.total())
 	return nil
 }
 
@@ -156,52 +176,13 @@ func (s *session) openSink(ctx context.Context) error {
 		Link:        s.spec.Name,
 		Site:        s.spec.Site,
 		Unconfirmed: s.spec.AckMode != OnConfirm,
-		Alone:       s.suspect(),
+		Alone:       s.losses.suspect(),
 	})
 	if err != nil {
 		return fmt.Errorf("open destination %s: %w", s.spec.Destination, err)
 	}
-	s.sink, s.opened = sink, time.Now()
+	s.sink, s.sinkOpened = sink, time.Now()
 	return nil
-}
-
-// replaceSink opens another sink, with back-off, while the source keeps what it holds.
-func (s *session) replaceSink(fault error) error {
-	_ = s.sink.Close() // it is lost already
-	if confirmed := s.board.confirmed.Load(); confirmed > s.settled {
-		s.losses, s.settled = 0, confirmed
-	}
-	s.losses++
-	s.board.reconnects.Add(1)
-	s.log.Warn("destination lost, messages are held", "error", fault)
-
-	deadline, cancel := context.WithTimeout(s.hard, s.spec.HoldLimit)
-	defer cancel()
-	var delay time.Duration // none after a session that lasted: most often another node is there at once
-	if time.Since(s.opened) > s.spec.Reconnect.Max {
-		s.sinkRetry.reset()
-	} else {
-		delay = s.sinkRetry.next()
-	}
-	for {
-		attempt := s.board.fault(fault, delay)
-		s.board.enter(Holding, fmt.Sprintf("destination lost: %v", fault))
-		if !wait(deadline, delay) {
-			if s.hard.Err() != nil {
-				return fault
-			}
-			return errHeldTooLong
-		}
-		err := s.openSink(deadline)
-		if err == nil {
-			s.board.enter(Idle, "")
-			s.log.Info("destination is back", "attempts", attempt)
-			return nil
-		}
-		delay = s.sinkRetry.next()
-		s.log.Warn("destination still away", "error", err, "attempt", attempt, "next-try", delay.Round(time.Millisecond))
-		fault = err
-	}
 }
 
 // close gives back what is unsettled and closes both ends.
@@ -210,6 +191,7 @@ func (s *session) close() error {
 	if s.source != nil {
 		err = s.guardReturns()
 		_ = s.source.Close() // what it held is the broker's again either way
+		s.board.held.Store(0)
 	}
 	if s.sink != nil {
 		_ = s.sink.Close()
@@ -219,11 +201,19 @@ func (s *session) close() error {
 
 // guardReturns pauses the link if it is about to give back, once more, what the broker has counted often enough.
 func (s *session) guardReturns() error {
-	for _, e := range s.pump.unresolved() {
-		if e.m.Origin.Returns >= returnsLimit {
-			return &pausedError{fmt.Sprintf("message %q was given back %d times; the queue's delivery limit would drop it",
-				e.m.Properties.MessageID, e.m.Origin.Returns)}
+	for _, e := range s.pump.held {
+		if err := returnable(e.m); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// returnable is nil, or pauses the link, because m has been given back too often.
+func returnable(m *broker.Message) error {
+	if m.Origin.Returns < returnsLimit {
+		return nil
+	}
+	return &pausedError{fmt.Sprintf("message %q was given back %d times; the queue's delivery limit would drop it",
+		m.Properties.MessageID, m.Origin.Returns)}
 }

@@ -34,7 +34,7 @@ type Status struct {
 	Since       time.Time `json:"since"`
 	Source      string    `json:"source"`
 	Destination string    `json:"destination"`
-	Route       string    `json:"route,omitempty"` // the destination in use, where there is a choice
+	Route       string    `json:"route,omitempty"` // the destination in use
 	AckMode     AckMode   `json:"ack-mode"`
 	Warning     string    `json:"warning,omitempty"`
 
@@ -76,43 +76,71 @@ type board struct {
 	attempt  int
 	nextTry  time.Time
 	route    string
+	nowhere  error // why the last stranded message is held
 	inFlight *flight
 
 	window, held                                         atomic.Int64
 	received, confirmed, bytesConfirmed                  atomic.Int64
+	settled                                              atomic.Int64 // have left the source
 	refused, unroutable, dropped, deadLettered, rejected atomic.Int64
 	retries, reconnects                                  atomic.Int64
 }
 
-// enter changes state, or just its reason; since is when the state was entered. It tells whether the state changed.
-func (b *board) enter(s State, reason string) (changed bool) {
+// enter changes state, or just its reason, and ends what fault has told; since is when the state was entered. It returns
+// the state before.
+func (b *board) enter(s State, reason string) (was State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	changed = b.state != s
-	if changed {
+	b.attempt, b.nextTry = 0, time.Time{}
+	return b.change(s, reason)
+}
+
+// fault enters a state because of an error, and tells when the next try is due.
+func (b *board) fault(s State, err error, next time.Duration) (attempt int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.change(s, err.Error())
+	b.lastErr, b.errorAt = err, time.Now()
+	b.attempt++
+	b.nextTry = b.errorAt.Add(next)
+	return b.attempt
+}
+
+func (b *board) change(s State, reason string) (was State) {
+	was = b.state
+	if was != s {
 		b.since = time.Now()
 	}
 	b.state, b.reason = s, reason
-	if s == Running || s == Idle {
-		b.attempt, b.nextTry = 0, time.Time{}
-	}
-	return changed
+	return was
+}
+
+// trying notes that the next try has begun.
+func (b *board) trying() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.nextTry = time.Time{}
+}
+
+// strand notes that one more message is held because it has nowhere to go.
+func (b *board) strand(why error) {
+	b.held.Add(1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.nowhere = why
+}
+
+// stranded is why messages have nowhere to go.
+func (b *board) stranded() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.nowhere
 }
 
 func (b *board) current() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state
-}
-
-// fault records an error and when the next try is due.
-func (b *board) fault(err error, next time.Duration) (attempt int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lastErr, b.errorAt = err, time.Now()
-	b.attempt++
-	b.nextTry = b.errorAt.Add(next)
-	return b.attempt
 }
 
 func (b *board) setRoute(route string) {

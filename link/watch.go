@@ -8,20 +8,26 @@ import (
 	"weir/broker"
 )
 
-// Ticks of the watch: short while messages move, so that the window grows within a second or two; long when idle, so
-// that a thousand idle links cost nothing.
+// Ticks of the watch: short while messages move, so that the window grows within a second or two, and several round trips
+// long, so that what is measured means something; long when idle, so that a thousand idle links cost nothing.
 const (
-	busyTick = 250 * time.Millisecond
-	idleTick = time.Second
+	busyTick  = 250 * time.Millisecond
+	shortTick = 10 * time.Millisecond
+	slowTick  = 2 * time.Second
+	idleTick  = time.Second
 )
 
+// resizeTimeout bounds how long a broker may take to change a window; meanwhile nothing else is watched.
+const resizeTimeout = 10 * time.Second
+
 // watch looks at a round from the side: it tells running from idle and blocked, sizes the window, ends a session whose
-// confirms are overdue, and lets held messages try again.
-func (s *session) watch(ctx context.Context, interrupt context.CancelCauseFunc) {
+// confirms are overdue, and lets stranded messages try again.
+func (s *session) watch(ctx context.Context, r *round) {
 	var (
-		last      = time.Now()
-		triedHeld = last
-		unblocked = last // confirm-timeout stands still while the broker has asked us to wait
+		began     = time.Now()
+		last      = began
+		unblocked = began // confirm-timeout stands still while the broker has asked us to wait
+		settling  = false // the window has just changed: what is measured belongs to neither
 		tick      = time.NewTimer(busyTick)
 	)
 	defer tick.Stop()
@@ -32,56 +38,74 @@ func (s *session) watch(ctx context.Context, interrupt context.CancelCauseFunc) 
 		case <-tick.C:
 		}
 		now := time.Now()
-		n, latency, size := s.pump.lag.take()
-		moved := n > 0
-		blocked := s.blockedReason()
+		n, latency, size := r.meter.take()
+		oldest, inFlight := r.flight.front()
+		blocked := s.blocked()
 		if blocked != "" {
 			unblocked = now
 		}
-		oldest, inFlight := s.pump.flight.front()
-		overdue := inFlight && now.Sub(later(oldest.sent, unblocked)) > s.spec.ConfirmTimeout
-		held := s.board.held.Load()
-
-		switch {
-		case blocked != "":
-			s.say(Blocked, "destination: "+blocked)
-		case overdue:
-			s.log.Warn("confirm overdue, destination session is given up", "timeout", s.spec.ConfirmTimeout)
+		if inFlight && now.Sub(later(oldest.sent, unblocked)) > s.spec.ConfirmTimeout && r.givenUp == nil {
+			r.givenUp = fmt.Errorf("%w: no confirm within %s", broker.ErrLost, s.spec.ConfirmTimeout)
 			_ = s.sink.Close()
-		case moved || inFlight:
-			s.say(Running, "")
-		case held > 0:
-			s.say(Holding, fmt.Sprintf("%d messages have nowhere to go: %s", held, s.route()))
-		default:
-			s.say(Idle, "")
 		}
-		if held > 0 && now.Sub(triedHeld) > s.spec.NowhereDelay {
-			interrupt(errTryHeld)
+		s.describe(r, blocked, n > 0, inFlight)
+		if r.stranded.Load() > 0 && now.Sub(began) >= s.spec.NowhereDelay {
+			r.halt(errTryHeld)
 			return
 		}
-		if moved || held > 0 {
-			s.tune(ctx, pace{
-				rate:      float64(n) / now.Sub(last).Seconds(),
-				roundTrip: latency + s.sourceRoundTrip(),
-				size:      size,
-				peak:      s.pump.flight.takePeak(),
-			}, now)
+		p := pace{
+			rate:      float64(n) / now.Sub(last).Seconds(),
+			roundTrip: latency + s.sourceRoundTrip(),
+			size:      size,
+			stranded:  int(r.stranded.Load()),
+		}
+		next := idleTick
+		if n > 0 {
+			next = min(max(busyTick, 4*latency), slowTick)
+		}
+		switch {
+		case settling:
+			settling = false
+		case s.tune(ctx, p, now):
+			settling, next = true, min(max(2*p.roundTrip, shortTick), slowTick)
 		}
 		last = now
-		if moved {
-			tick.Reset(max(busyTick, 4*latency))
-		} else {
-			tick.Reset(idleTick)
-		}
+		tick.Reset(next)
 	}
 }
 
-// say enters a state and logs the change.
-func (s *session) say(state State, reason string) {
-	if was := s.board.current(); s.board.enter(state, reason) && (state == Blocked || state == Holding || was == Blocked || was == Holding) {
-		s.log.Warn("link is "+string(state), "was", was, "reason", reason)
+// describe says in the status what the round does.
+func (s *session) describe(r *round, blocked string, moved, inFlight bool) {
+	switch {
+	case blocked != "":
+		s.say(Blocked, "destination: "+blocked)
+	case r.retry:
+		// settleRefused has said it.
+	case moved, inFlight && s.board.current() != Holding, r.throttled.Load():
+		s.say(Running, "")
+	case r.stranded.Load() > 0:
+		s.say(Holding, s.nowhere())
+	case !inFlight:
+		s.say(Idle, "")
 	}
 	s.board.setRoute(s.route())
+}
+
+// nowhere is why messages are held that no destination may take.
+func (s *session) nowhere() string {
+	return fmt.Sprintf("%d messages have nowhere to go: %v", s.board.held.Load(), s.board.stranded())
+}
+
+// say enters a state, and logs what an operator should know.
+func (s *session) say(state State, reason string) {
+	if reason == "" && s.soft.Err() != nil {
+		reason = "draining"
+	}
+	was := s.board.enter(state, reason)
+	notable := func(s State) bool { return s == Blocked || s == Holding }
+	if was != state && (notable(state) || notable(was)) {
+		s.log.Warn("link is "+string(state), "was", was, "reason", reason)
+	}
 }
 
 func (s *session) route() string {
@@ -91,7 +115,8 @@ func (s *session) route() string {
 	return s.spec.Destination.String()
 }
 
-func (s *session) blockedReason() string {
+// blocked is why the destination's broker asks to wait, empty if it does not.
+func (s *session) blocked() string {
 	b, ok := s.sink.(broker.Blocker)
 	if !ok {
 		return ""
@@ -107,25 +132,26 @@ func (s *session) sourceRoundTrip() time.Duration {
 	return 0
 }
 
-// tune resizes the source's window if it should be another. What has nowhere to go is held beside it, so that it does
-// not keep others from leaving.
-func (s *session) tune(ctx context.Context, p pace, now time.Time) {
-	r, ok := s.source.(broker.Resizer)
+// tune resizes the source's window if it should be another, and tells whether it did.
+func (s *session) tune(ctx context.Context, p pace, now time.Time) bool {
+	source, ok := s.source.(broker.Resizer)
 	if !ok || s.soft.Err() != nil {
-		return
+		return false
 	}
-	was := int(s.board.window.Load())
-	s.window.next(p, now)
-	size := s.window.beside(s.pump.held())
-	if size == was {
-		return
+	was, to := s.window.sizing, s.window.next(p, now)
+	if to == was {
+		return false
 	}
-	if err := r.Resize(ctx, size); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, resizeTimeout)
+	defer cancel()
+	if err := source.Resize(ctx, to.total()); err != nil {
 		s.log.Debug("window not changed", "error", err) // a lost session shows at Receive
-		return
+		return false
 	}
-	s.board.window.Store(int64(size))
-	s.log.Debug("window changed", "from", was, "to", size)
+	s.window.resized(to, p, now)
+	s.board.window.Store(int64(to.total()))
+	s.log.Debug("window changed", "from", was.total(), "to", to.total(), "rate", int(p.rate), "round-trip", p.roundTrip)
+	return true
 }
 
 func later(a, b time.Time) time.Time {

@@ -5,38 +5,53 @@ import "time"
 // firstWindow is the automatic window before anything is known of the rate.
 const firstWindow = 64
 
-// probeEvery is how long a window that a growth did not speed up is left alone.
-const probeEvery = 5 * time.Second
+// How long a window is left alone after a growth that brought no speed: twice as long each time, because a broker that is
+// busy answers the later the more it is sent, so that its window always looks too small.
+const (
+	firstRest   = 2 * time.Second
+	longestRest = time.Minute
+)
 
 // pace is what the pump measured over one interval.
 type pace struct {
 	rate      float64       // confirmed messages a second
-	roundTrip time.Duration // from receipt to confirm, plus to the source and back
-	size      float64       // mean size of a message, bytes
-	peak      int           // most in flight at once
+	roundTrip time.Duration // from sending to confirm, plus to the source and back
+	size      float64       // mean size of a message, bytes; 0: not known yet
+	stranded  int           // messages that have nowhere to go, and take up room
 }
 
-// window decides how many messages may be in flight: 1.5 × rate × round trip, so that a long way is kept full, bounded
-// such that window × size stays within the memory limit. Latency grows with the window once a broker is busy, so a
-// growth that brought no speed is not followed by another.
+// sizing is a window: what may flow, and what is added for stranded messages, so that they do not stand in the way.
+type sizing struct{ flow, extra int }
+
+func (s sizing) total() int { return s.flow + s.extra }
+
+// window decides how many messages may be in flight. It doubles while rate × round trip, which is what is in flight on
+// average, comes near it, and while that brings speed; a growth that does not is taken back. So it ends at about 1.5 to
+// 2.5 × rate × round trip, and within what memory and the rate limit allow.
 type window struct {
-	size      int
+	sizing
 	fixed     bool
 	max       int
 	memory    int64
 	rateLimit float64
 
-	before float64   // the rate before the last growth
-	grown  time.Time // when that was
+	from   int     // on trial: the flow before the last growth; 0: no trial
+	before float64 // on trial: the rate before it
+	rest   time.Duration
+	until  time.Time // of the rest
 }
 
 func newWindow(s Spec) *window {
-	w := &window{size: s.Window, fixed: s.Window > 0, max: s.MaxWindow, memory: s.MemoryLimit, rateLimit: s.RateLimit}
+	w := &window{fixed: s.Window > 0, max: s.MaxWindow, memory: s.MemoryLimit, rateLimit: s.RateLimit, rest: firstRest}
+	w.flow = s.Window
 	if !w.fixed {
-		w.size = min(firstWindow, w.limit(0))
+		w.flow = min(firstWindow, w.limit(0))
 	}
 	return w
 }
+
+// atMost bounds the window for good.
+func (w *window) atMost(n int) { w.max, w.flow = min(w.max, n), min(w.flow, n) }
 
 // limit is what memory and the rate limit allow: no more than two seconds' worth is taken from a queue at a limited
 // rate, or a stop could not drain it.
@@ -51,34 +66,44 @@ func (w *window) limit(size float64) int {
 	return max(limit, 1)
 }
 
-// next returns the window for the interval to come.
-func (w *window) next(p pace, now time.Time) int {
+// next returns the window for the interval to come. The caller says resized when it is in force.
+func (w *window) next(p pace, now time.Time) sizing {
 	if w.fixed {
-		return w.size
+		return w.sizing
 	}
 	limit := w.limit(p.size)
-	if w.size > limit {
-		w.size = limit
-		return w.size
+	next := sizing{flow: min(w.nextFlow(p, now), limit), extra: w.extra}
+	if 2*(p.stranded-w.extra) > w.flow || 4*p.stranded < w.extra {
+		next.extra = 2 * p.stranded
 	}
-	want := min(int(1.5*p.rate*p.roundTrip.Seconds()), 2*w.size, limit)
-	full := 4*p.peak >= 3*w.size
-	if want <= w.size || !full {
-		return w.size
-	}
-	paid := p.rate >= 1.03*w.before
-	if !paid && now.Sub(w.grown) < probeEvery {
-		return w.size
-	}
-	w.size, w.before, w.grown = want, p.rate, now
-	return w.size
+	next.extra = min(next.extra, limit-next.flow)
+	return next
 }
 
-// beside is the window while n messages, of so many bytes, have nowhere to go and take part of it: twice their number is
-// added, within its bounds, so that those behind them are reached.
-func (w *window) beside(n, bytes int) int {
-	if w.fixed || n == 0 {
-		return w.size
+func (w *window) nextFlow(p pace, now time.Time) int {
+	full := p.rate*p.roundTrip.Seconds() >= 0.75*float64(w.flow)
+	paid := p.rate >= 1.05*w.before
+	switch {
+	case w.from > 0 && full && !paid:
+		return w.from
+	case w.from > 0:
+		w.from, w.rest = 0, firstRest
 	}
-	return max(w.size, min(w.size+2*n, w.limit(float64(bytes)/float64(n))))
+	if !full || now.Before(w.until) {
+		return w.flow
+	}
+	return 2 * w.flow
+}
+
+// resized notes that another window is in force; p is what next was asked about.
+func (w *window) resized(to sizing, p pace, now time.Time) {
+	switch {
+	case to.flow > w.flow:
+		w.from, w.before = w.flow, p.rate
+	case to.flow < w.flow && w.from > 0: // taken back
+		w.until = now.Add(w.rest)
+		w.rest = min(2*w.rest, longestRest)
+		w.from = 0
+	}
+	w.sizing = to
 }

@@ -1,0 +1,133 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"weir/broker"
+)
+
+// forward sends what is held from before, then receives and sends. It returns why it has ended; what it had to leave is
+// in unsent.
+func (r *round) forward() error {
+	for i, e := range r.again {
+		if err := r.send(e); err != nil {
+			r.unsent = r.again[i:]
+			return err
+		}
+		if r.solo && !r.landed() {
+			r.unsent = r.again[i+1:]
+			return context.Cause(r.flow)
+		}
+	}
+	if r.retry {
+		return errRetried // what is held besides goes next
+	}
+	for {
+		if err := r.room(); err != nil {
+			return err
+		}
+		e, err := r.receive(r.flow)
+		if err != nil {
+			return err
+		}
+		if err := r.send(e); err != nil {
+			r.unsent = append(r.unsent, e)
+			return err
+		}
+	}
+}
+
+// room tells whether another message may be received.
+func (r *round) room() error {
+	taken := r.spec.DeleteAfter != 0 && r.left <= 0
+	// The source's window bounds what is unsettled; without acks, nothing else bounds what is parked.
+	full := r.spec.AckMode == NoAck && int64(len(r.parked)) >= r.board.window.Load()
+	switch {
+	case (taken || full) && len(r.parked) > 0:
+		return errNoPlace
+	case taken:
+		return errTaken
+	}
+	return nil
+}
+
+// send hands one message to the sink, waiting while the broker or the rate limit asks to.
+func (r *round) send(e entry) error {
+	if r.limiter != nil {
+		r.throttled.Store(true)
+		err := r.limiter.Wait(r.flow)
+		r.throttled.Store(false)
+		if err != nil {
+			return context.Cause(r.flow)
+		}
+	}
+	if e.isRefused() {
+		r.board.retries.Add(1)
+	}
+	for {
+		e.sent = time.Now()
+		confirm, err := r.sink.Send(r.flow, e.m)
+		switch {
+		case err == nil:
+			e.confirm = confirm
+			r.flight.push(e)
+			return nil
+		case errors.Is(err, broker.ErrNowhere):
+			r.park(e, err)
+			return nil
+		case errors.Is(err, broker.ErrBlocked):
+			if !r.unblocked() {
+				return context.Cause(r.flow)
+			}
+		case r.flow.Err() != nil:
+			return context.Cause(r.flow)
+		default:
+			return &sinkError{err}
+		}
+	}
+}
+
+// park keeps a message that has nowhere to go, and lets others pass.
+func (r *round) park(e entry, why error) {
+	e.strand(why)
+	r.stranded.Add(1) // before anything newer is sent
+	r.parked = append(r.parked, e)
+	r.board.strand(why)
+}
+
+// blockedPoll is how soon to try again where a sink says that it is blocked and then that it is not.
+const blockedPoll = 20 * time.Millisecond
+
+// unblocked waits until the broker lets publishers go on; false if flow ended first.
+func (r *round) unblocked() bool {
+	b, ok := r.sink.(broker.Blocker)
+	if !ok {
+		return wait(r.flow, time.Second)
+	}
+	reason, changed := b.Blocked()
+	if reason == "" {
+		return wait(r.flow, blockedPoll)
+	}
+	select {
+	case <-changed:
+		return true
+	case <-r.sink.Lost():
+		return true // Send says so
+	case <-r.flow.Done():
+		return false
+	}
+}
+
+// landed waits until nothing is in flight; false if flow ended.
+func (r *round) landed() bool {
+	for r.flight.len() > 0 {
+		select {
+		case <-r.flight.emptied:
+		case <-r.flow.Done():
+			return false
+		}
+	}
+	return r.flow.Err() == nil
+}

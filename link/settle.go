@@ -1,0 +1,142 @@
+package link
+
+import (
+	"errors"
+	"time"
+
+	"weir/broker"
+)
+
+// ackDelay is how long acks are gathered while the next confirm is awaited: short enough to be prompt, long enough for
+// the confirms of one batch, which arrive together but are handed over one by one, to be acked together.
+const ackDelay = time.Millisecond
+
+// acksPerWindow is how many acks a window is settled in at least: what is confirmed and not acked takes up room in it.
+const acksPerWindow = 8
+
+// settle takes what is in flight in order, waits for each confirm, and acks the last good one, so that acks are prompt
+// when idle and batched under load. A fault halts the flow; settle goes on until nothing is in flight, and returns the
+// first one.
+func (r *round) settle(forwarded <-chan struct{}) error {
+	lost := r.sink.Lost()
+	var fault error
+	note := func(err error) {
+		if err != nil && fault == nil {
+			fault = err
+			r.halt(err)
+		}
+	}
+	for {
+		e, ok := r.flight.front()
+		if !ok {
+			note(r.ack())
+			select {
+			case <-r.flight.pushed:
+			case <-forwarded:
+				if r.flight.len() == 0 {
+					return fault
+				}
+			case <-lost:
+				lost = nil
+				note(&sinkError{broker.ErrLost})
+			case <-r.ctx.Done():
+				return r.ctx.Err()
+			}
+			continue
+		}
+		answer := e.confirm.Err()
+		if answer == broker.ErrPending { //nolint:errorlint // the sentinel itself, on the hot path
+			select {
+			case <-e.confirm.Done():
+			case <-r.linger.C:
+				note(r.ack())
+			case <-r.ctx.Done():
+				return r.ctx.Err()
+			}
+			continue
+		}
+		note(r.resolve(e, answer))
+		r.flight.pop() // only now: landed relies on the fault's having been noted
+	}
+}
+
+// resolve does what one answer asks for.
+func (r *round) resolve(e entry, answer error) error {
+	switch {
+	case answer == nil:
+		return r.confirmed(e)
+	case errors.Is(answer, broker.ErrUnroutable):
+		r.board.unroutable.Add(1)
+	case errors.Is(answer, broker.ErrRefused):
+		r.board.refused.Add(1)
+	default:
+		r.failed = append(r.failed, e)
+		_ = r.sink.Close() // settles every other confirm at once
+		return &sinkError{answer}
+	}
+	e.refused(answer)
+	r.failed = append(r.failed, e)
+	return errStuck
+}
+
+// confirmed notes that the destination has a message. It is acked alone where a cumulative ack would also settle one
+// that was passed over.
+func (r *round) confirmed(e entry) error {
+	r.board.confirmed.Add(1)
+	r.board.bytesConfirmed.Add(int64(len(e.m.Body)))
+	r.meter.confirm(time.Since(e.sent))
+	if r.spec.AckMode == NoAck {
+		return nil
+	}
+	if r.retry || len(r.failed) > 0 || r.stranded.Load() > 0 {
+		if err := r.ack(); err != nil {
+			return err
+		}
+		return r.settleAtSource(e.m, broker.Acked)
+	}
+	if r.last == nil {
+		r.linger.Reset(ackDelay)
+	}
+	r.last = e.m
+	r.unacked++
+	if acksPerWindow*r.unacked >= int(r.board.window.Load()) {
+		return r.ack()
+	}
+	return nil
+}
+
+// ack settles all that is good so far.
+func (r *round) ack() error {
+	if r.last == nil {
+		return nil
+	}
+	m, n := r.last, r.unacked
+	r.last, r.unacked = nil, 0
+	if err := r.source.Ack(m); err != nil {
+		return &sourceError{err}
+	}
+	r.board.settled.Add(int64(n))
+	return nil
+}
+
+// sweep empties what is still in flight when settle had to end early: what has been confirmed by now is acked, the rest
+// is held.
+func (r *round) sweep() error {
+	var first error
+	for {
+		e, ok := r.flight.front()
+		if !ok {
+			break
+		}
+		r.flight.pop()
+		if e.confirm.Err() != nil {
+			r.failed = append(r.failed, e)
+		} else if err := r.confirmed(e); err != nil && first == nil {
+			first = err
+		}
+	}
+	if err := r.ack(); err != nil && first == nil {
+		first = err
+	}
+	return first
+}
