@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,10 +107,14 @@ func TestMoveStopsAtWhatIsNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if moved, err := m.Run(t.Context(), func(link.Status) {}); !errors.Is(err, gateway.ErrPaused) || moved != 2 {
-			t.Errorf("moved %d, %v; want 2, ErrPaused", moved, err)
+		moved, err := m.Run(t.Context(), func(link.Status) {})
+		left, there := s.eu.Bodies("orders"), s.us.Bodies("orders")
+		if !errors.Is(err, gateway.ErrPaused) || int(moved) != len(there) {
+			t.Errorf("it says that it moved %d, and %v are there; %v, want ErrPaused", moved, there, err)
 		}
-		expectBodies(t, s.eu, "orders", "two")
+		if len(left)+len(there) != 3 || !slices.Contains(left, "two") {
+			t.Errorf("%v are there and %v are left of three", there, left)
+		}
 	})
 }
 
