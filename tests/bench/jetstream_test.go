@@ -105,7 +105,7 @@ func (l *leaf) fill(b *testing.B) {
 		m := nats.NewMsg("src.orders")
 		m.Header.Set("Customer", fmt.Sprint(i))
 		m.Data = body
-		if _, err := l.hubJS.PublishMsgAsync(m); err != nil {
+		if _, err := l.hubJS.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}
