@@ -73,7 +73,7 @@ cannot be reached, 70 internal error, 75 try again, 78 the configuration has mis
 	root.SetCompletionCommandGroupID("once")
 	root.SetHelpCommandGroupID("once")
 	for group, commands := range map[string][]*cobra.Command{
-		"run":     {a.runCommand(), a.checkCommand(), a.schemaCommand()},
+		"run":     {a.runCommand(), a.checkCommand(), a.schemaCommand(), a.demoCommand()},
 		"operate": {a.statusCommand(), a.reloadCommand(), a.pauseCommand(), a.resumeCommand(), a.overflowCommand()},
 		"once":    {a.moveCommand(), a.versionCommand()},
 	} {

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"weir/internal/demo"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var printConfig bool
+	var lasts time.Duration
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show overflow between three regions in this process; nothing need be installed",
+		Long: `Show overflow between three regions in this process; nothing need be installed.
+
+Orders arrive in eu faster than its consumer works. weir moves what is too much to us, and to ap while us is full, and
+stops when eu has recovered. In the end every order is accounted for. Exit code 1 if one was lost.`,
+		Args: cobra.NoArgs,
+	}
+	output := outputFlag(cmd, "text", "json")
+	cmd.Flags().DurationVar(&lasts, "for", 0, "how long orders arrive, such as 20s (default until Ctrl-C)")
+	cmd.Flags().BoolVar(&printConfig, "print-config", false, "print the weir.yaml that is run, and exit")
+	cmd.RunE = act(func(cmd *cobra.Command, _ []string) error {
+		if err := output.check(); err != nil {
+			return err
+		}
+		if lasts < 0 {
+			return exit{exitUsage, fmt.Errorf("--for is a duration, not %v", lasts)}
+		}
+		if printConfig {
+			_, err := a.stdout.Write(demo.Config)
+			return err
+		}
+		return a.demo(cmd.Context(), lasts, output.is("json"))
+	})
+	return cmd
+}
+
+func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) error {
+	ctx, again, stop := interruptible(parent)
+	defer stop()
+	folder, err := os.MkdirTemp("", "weir-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	shown := a.stdout
+	if asJSON {
+		shown = a.stderr // standard output is for the report
+	}
+
+	var report demo.Report
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		report, err = demo.Run(ctx, demo.Options{
+			Folder: folder,
+			For:    lasts,
+			Open:   a.open,
+			Show:   show(shown),
+			Log:    slog.New(slog.DiscardHandler), // what matters is in the story
+		})
+	}()
+	select {
+	case <-done:
+	case <-again:
+		return exit{exitInterrupted, nil}
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = json.NewEncoder(a.stdout).Encode(report)
+	} else {
+		a.print("%s", report)
+	}
+	if err == nil && report.Lost > 0 {
+		return exit{exitFailed, nil}
+	}
+	return err
+}
+
+// show draws on a terminal, and writes lines elsewhere.
+func show(w io.Writer) func(demo.Moment) {
+	f, ok := w.(*os.File)
+	if !ok || !isTerminal(w) {
+		return demo.Lines(w)
+	}
+	return demo.Screen(w, func() int {
+		width, _, err := term.GetSize(int(f.Fd()))
+		if err != nil {
+			return 80
+		}
+		return width
+	})
+}

@@ -1,0 +1,90 @@
+// Package examples runs every example as a reader would, with its one command, and holds its documents to what it does.
+package examples
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"weir/configs"
+)
+
+const folder = "../../examples"
+
+// wanted is what each example says when all goes well, in this order.
+var wanted = map[string][]string{
+	"order-overflow": {
+		`msg="overflow opens" link=orders-overflow why="ready \d+, opens at 2000"`,
+		`msg="overflow shuts" link=orders-overflow why="ready \d+, shuts at 500"`,
+		`10000 orders: eu consumed [1-9]\d*, us [1-9]\d*\. Lost: 0\. Twice: 0\.`,
+	},
+	"rabbitmq-to-jetstream": {
+		`Amqp-Message-Id: order-0000`,
+		`total +\{2 995\} \(amqp091\.Decimal\)`,
+		`In the stream: 5000 orders\. Lost: 0\. Twice: 0\.`,
+		`In the archive: 5000 orders\. Lost: 0\. Twice: 0\.`,
+		`as they were published`,
+	},
+}
+
+func TestExamples(t *testing.T) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != len(wanted) {
+		t.Errorf("%d examples, and %d are tested", len(entries), len(wanted))
+	}
+	for name, patterns := range wanted {
+		t.Run(name, func(t *testing.T) {
+			t.Run("documents", func(t *testing.T) { checkDocuments(t, name) })
+			output, err := runExample(t, name)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			if all := regexp.MustCompile("(?s)" + strings.Join(patterns, ".*")); !all.MatchString(output) {
+				t.Errorf("it does not say %q:\n%s", patterns, output)
+			}
+		})
+	}
+}
+
+// checkDocuments fails unless the README names the command, and the configuration can be used as it is, with no variable
+// set.
+func checkDocuments(t *testing.T, name string) {
+	readme, err := os.ReadFile(filepath.Join(folder, name, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if command := "go run ./examples/" + name; !strings.Contains(string(readme), command) {
+		t.Errorf("README.md does not name the command %s", command)
+	}
+	unset := func(string) (string, bool) { return "", false }
+	if _, warnings, err := configs.Load(filepath.Join(folder, name, "weir.yaml"), unset); err != nil || len(warnings) > 0 {
+		t.Errorf("weir.yaml: %v%v", warnings, err)
+	}
+}
+
+func runExample(t *testing.T, name string) (output string, err error) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-o", binary, "weir/examples/"+name)
+	if said, err := build.CombinedOutput(); err != nil {
+		return string(said), err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	example := exec.CommandContext(ctx, binary)
+	example.Cancel = func() error { return example.Process.Signal(os.Interrupt) }
+	example.WaitDelay = 30 * time.Second
+	example.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	said, err := example.CombinedOutput()
+	return string(said), errors.Join(err, ctx.Err())
+}
