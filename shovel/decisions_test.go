@@ -60,30 +60,38 @@ func tell(t *testing.T, text string) (told string) {
 		w.brokers["eu"] = teller
 		specs := w.specs("  x:\n    source: {queue: orders}\n    destinations: [{broker: us, queue: orders}]\n    overflow:\n" + yaml.String())
 		g := guard(w, specs[0])
+		w.after(10 * time.Millisecond)
 		for line := range strings.Lines(story) {
 			line = strings.TrimRight(line, "\n")
-			facts, _, _ := strings.Cut(line, "|")
-			facts = strings.TrimSpace(facts)
-			if facts == "" || strings.HasPrefix(facts, "#") {
+			input, _, _ := strings.Cut(line, "|")
+			input = strings.TrimSpace(input)
+			if input == "" || strings.HasPrefix(input, "#") {
 				out.WriteString(line + "\n")
 				continue
 			}
-			words := strings.Fields(facts)
+			words := strings.Fields(input)
 			lasts, err := time.ParseDuration(words[0])
 			if err != nil {
 				w.Fatal(err)
 			}
+			facts := map[string]string{}
 			for _, word := range words[1:] {
-				if key, value, _ := strings.Cut(word, "="); key == "hand" {
-					specs[0].Switch.Override(link.Mode(value))
-				} else if key == "link" {
-					g.run(value == "runs")
-				} else {
+				key, value, _ := strings.Cut(word, "=")
+				facts[key] = value
+			}
+			for key, value := range facts {
+				if key != "hand" && key != "link" {
 					teller.say(w.T, key, value)
 				}
 			}
-			w.after(lasts)
-			fmt.Fprintf(&out, "%-44s | %s\n", facts, g.result())
+			if mode, ok := facts["hand"]; ok {
+				specs[0].Switch.Override(link.Mode(mode))
+			}
+			if state, ok := facts["link"]; ok {
+				g.run(state == "runs")
+			}
+			w.after(lasts + 10*time.Millisecond) // so that no reading falls together with a change
+			fmt.Fprintf(&out, "%-44s | %s\n", input, g.result())
 		}
 	})
 	return declared + "\n\n" + out.String()

@@ -122,7 +122,7 @@ func (w *world) after(d time.Duration) {
 // within waits, at most so long, until something is so.
 func (w *world) within(limit time.Duration, what string, is func() bool) {
 	w.Helper()
-	for began := time.Now(); ; w.after(10 * time.Millisecond) {
+	for began := time.Now(); ; w.after(max(10*time.Millisecond, limit/1000)) {
 		if is() {
 			return
 		}
@@ -135,7 +135,7 @@ func (w *world) within(limit time.Duration, what string, is func() bool) {
 // always checks for so long that something is so.
 func (w *world) always(d time.Duration, what string, is func() bool) {
 	w.Helper()
-	for began := time.Now(); time.Since(began) < d; w.after(10 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < d; w.after(max(10*time.Millisecond, d/200)) {
 		if !is() {
 			w.Fatalf("after %v no longer: %s\nstatus: %+v", time.Since(began), what, w.group.Statuses())
 		}
@@ -173,6 +173,13 @@ func (c *consumer) took(ms []*broker.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages = append(c.messages, ms...)
+}
+
+// n is how many.
+func (c *consumer) n() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.messages)
 }
 
 func (c *consumer) got() []*broker.Message {

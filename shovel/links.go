@@ -56,6 +56,7 @@ func (b *builder) spec() (link.Spec, error) {
 		Destination:    choice,
 		AckMode:        link.AckMode(s.AckMode),
 		Window:         s.Source.PrefetchCount,
+		MaxWindow:      maxWindow(b.shovel),
 		MemoryLimit:    int64(s.MemoryLimit),
 		RateLimit:      float64(s.RateLimit),
 		DeleteAfter:    int64(s.DeleteAfter),
@@ -97,7 +98,6 @@ func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 		overflow := newOverflow(b.overflowWatch(o.Watch, spec.Source), t, choice.survey, b.log)
 		spec.Switch = overflow
 		spec.NowhereDelay = o.For
-		spec.MaxWindow = overflowWindow(t)
 		for _, p := range choice.places {
 			p.budgets = append(p.budgets, overflow.budget)
 		}
@@ -115,13 +115,25 @@ func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 	return nil
 }
 
-// overflowWindow bounds the automatic window of an overflow shovel to a quarter of the way from start to stop: what is in
-// flight when the gate shuts leaves too, and should not take the queue far below its stop.
-func overflowWindow(t thresholds) int {
-	if t.ready == nil {
-		return 0
+// maxWindow bounds the automatic window to a quarter of the way between a threshold's start and stop, or a room's stop
+// and resume: what is in flight when a gate shuts arrives too, and should neither take a queue far below its stop nor
+// another far above. 0: no bound.
+func maxWindow(s configs.Shovel) int {
+	most := int64(0)
+	bound := func(way int64) {
+		if w := max(64, way/4); most == 0 || w < most {
+			most = w
+		}
 	}
-	return int(max(64, min(10_000, (t.ready.start-t.ready.stop)/4)))
+	if o := s.Overflow; o != nil && o.MessagesReady != nil {
+		bound(o.MessagesReady.Start - o.MessagesReady.Stop)
+	}
+	for _, d := range s.Destinations {
+		if r := d.Room; r != nil {
+			bound(r.MessagesReady.Stop - r.MessagesReady.Resume)
+		}
+	}
+	return int(min(most, 10_000))
 }
 
 func declaredThresholds(o *configs.Overflow) thresholds {

@@ -37,7 +37,7 @@ func TestTwoRegionsThatOverflowAtEachOtherNeitherLoseNorPingPong(t *testing.T) {
 		w.within(30*time.Second, "one says that messages have nowhere to go", func() bool {
 			return slices.ContainsFunc(w.group.Statuses(), func(s link.Status) bool { return s.State == link.Holding && s.Held > 0 })
 		})
-		w.within(5*time.Minute, "all are consumed", func() bool { return len(eu.got())+len(us.got()) >= 10_000 })
+		w.within(5*time.Minute, "all are consumed", func() bool { return eu.n()+us.n() >= 10_000 })
 		w.after(time.Minute)
 		once(t, append(ours, theirs...), eu.got(), us.got())
 		for _, m := range append(eu.got(), us.got()...) {

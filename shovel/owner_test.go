@@ -1,0 +1,86 @@
+package shovel_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"weir/link"
+)
+
+const single = `
+  single:
+    source: {queue: orders}
+    destinations: [{broker: us, queue: orders}]
+    single-owner: true
+`
+
+// second is another gateway with the same configuration.
+func (w *world) second(shovels string) *link.Group {
+	ctx, stop := context.WithCancel(context.Background())
+	g := link.NewGroup(ctx, slog.New(slog.DiscardHandler))
+	g.Apply(w.specs(shovels))
+	w.Cleanup(func() { stop(); g.Wait() })
+	return g
+}
+
+func TestSingleOwnerRunsOnOneGatewayAtATime(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run(single)
+		w.after(time.Second)
+		other := w.second(single)
+		w.after(time.Second)
+		s := other.Statuses()[0]
+		if s.State != link.Standby || w.status().State != link.Idle {
+			t.Fatalf("one is %s, the other %s", w.status().State, s.State)
+		}
+		holds(t, "the reason", s.Reason, "another gateway runs it")
+
+		all := orders("eu", 2000)
+		w.us.Latency(50 * time.Millisecond)
+		w.eu.Put("orders", all...)
+		w.within(time.Second, "it is in full flow", func() bool { return depth(w.us, "orders") > 100 })
+		w.link("single").Pause("maintenance")
+		w.within(25*time.Second, "the other takes over", func() bool { return other.Statuses()[0].State == link.Running })
+		w.within(time.Minute, "all are there", func() bool { return depth(w.us, "orders") == len(all) })
+		same(t, "in us, in order", w.us.Bodies("orders"), all)
+
+		w.link("single").Resume()
+		w.after(time.Second)
+		if s := w.status(); s.State != link.Standby {
+			t.Errorf("the first is %s, while the other owns it", s.State)
+		}
+	})
+}
+
+func TestLostLockStopsTheLinkUntilItIsOwnedAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run(single)
+		w.after(time.Second)
+		other := w.second(single)
+		w.eu.Cut() // both the lock and the sessions
+		w.after(5 * time.Second)
+		states := map[link.State]int{w.status().State: 1}
+		states[other.Statuses()[0].State]++
+		if states[link.Idle] != 1 || states[link.Standby] != 1 {
+			t.Errorf("want one idle, one on standby: %v", states)
+		}
+		w.eu.Put("orders", "1")
+		w.within(time.Second, "it goes", func() bool { return depth(w.us, "orders") == 1 })
+	})
+}
+
+func TestSingleOwnerWithOverflowWatchesOnOneGateway(t *testing.T) {
+	inWorld(t, func(w *world) {
+		shovels := excess + "    single-owner: true\n"
+		w.run(shovels)
+		w.after(time.Second)
+		other := w.second(shovels)
+		w.eu.Put("orders", orders("eu", 500)...)
+		w.within(time.Minute, "the owner opens", func() bool { return w.status().Overflow.Switches > 0 })
+		if o := other.Statuses()[0]; o.State != link.Standby || o.Overflow.Switches != 0 {
+			t.Errorf("the other is %s after %d switches", o.State, o.Overflow.Switches)
+		}
+	})
+}
