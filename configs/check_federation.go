@@ -60,8 +60,7 @@ func (c *checker) policy(at path, p Policy) {
 // pattern checks a regular expression. RabbitMQ's are PCRE, which can do more.
 func (c *checker) pattern(at path, text string) bool {
 	_, err := regexp.Compile(text)
-	var e *syntax.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*syntax.Error](err); ok {
 		c.mistake(at, "not a regular expression of RE2: %s: %q", e.Code, e.Expr)
 	}
 	return err == nil

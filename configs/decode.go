@@ -42,7 +42,7 @@ func fill(v reflect.Value) {
 			fill(v.Field(i))
 		}
 	}
-	if d, ok := v.Addr().Interface().(defaulter); ok {
+	if d, ok := reflect.TypeAssert[defaulter](v.Addr()); ok {
 		d.setDefaults()
 	}
 }
@@ -130,7 +130,7 @@ func (d *decoder) block(n *node, v reflect.Value, at path) {
 
 // choice ends a message about a missing key whose value is one of a few words.
 func choice(f field) string {
-	if w, ok := reflect.Zero(f.typ).Interface().(worded); ok {
+	if w, ok := reflect.TypeAssert[worded](reflect.Zero(f.typ)); ok {
 		return "; choose from " + strings.Join(w.words(), ", ")
 	}
 	return ""

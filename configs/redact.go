@@ -15,7 +15,7 @@ func (c *Config) Redacted() map[string]any {
 func shownBlock(v reflect.Value) map[string]any {
 	usual := reflect.New(v.Type()).Elem()
 	fill(usual)
-	broker, isBroker := v.Interface().(Broker)
+	broker, isBroker := reflect.TypeAssert[Broker](v)
 	m := map[string]any{}
 	for _, f := range fields(v.Type()) {
 		value := v.FieldByIndex(f.index)

@@ -31,7 +31,7 @@ func (d *decoder) string(n *node, v reflect.Value, at path, f field) {
 	if !d.isText(n, at) {
 		return
 	}
-	if w, ok := v.Interface().(worded); ok && !slices.Contains(w.words(), n.text) {
+	if w, ok := reflect.TypeAssert[worded](v); ok && !slices.Contains(w.words(), n.text) {
 		d.unreadable(n.at, at, "unknown word %q%s", n.written, suggest(n.text, w.words()))
 		return
 	}

@@ -51,7 +51,7 @@ func notation(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[DeleteAfter]():
 		return either(pattern("never|queue-length"), &jsonschema.Schema{Type: "integer", Minimum: "1"})
 	}
-	if w, ok := reflect.Zero(t).Interface().(worded); ok {
+	if w, ok := reflect.TypeAssert[worded](reflect.Zero(t)); ok {
 		s := &jsonschema.Schema{Type: "string"}
 		for _, word := range w.words() {
 			s.Enum = append(s.Enum, word)
@@ -103,7 +103,7 @@ func complete(definitions jsonschema.Definitions, t reflect.Type, described map[
 		}
 		block.Properties.Set(f.key, property)
 	}
-	if s, ok := reflect.New(t).Interface().(shorthand); ok {
+	if s, ok := reflect.TypeAssert[shorthand](reflect.New(t)); ok {
 		short, _ := block.Properties.Get(s.shorthand()[0])
 		definitions[t.Name()] = either(&jsonschema.Schema{Type: short.Type, Pattern: short.Pattern, AnyOf: short.AnyOf}, block)
 	}

@@ -84,7 +84,7 @@ func TestSchemaTakesWhatLoads(t *testing.T) {
 // What a single value gets wrong, an editor underlines while it is typed.
 func TestSchemaRefusesMistakes(t *testing.T) {
 	compiled := schema(t)
-	for _, name := range strings.Fields(`
+	for name := range strings.FieldsSeq(`
 		unknown-key wrong-type duration-without-unit duration-unreadable number-out-of-bounds unknown-word
 		missing-keys no-value rate-limit size version-of-the-future
 	`) {

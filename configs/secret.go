@@ -69,8 +69,7 @@ func readSecret(inline Secret, file string) (string, error) {
 
 // reason is a file error without the name of the file, which the message around it has already.
 func reason(err error) error {
-	var e *fs.PathError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}
 	return err

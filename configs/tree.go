@@ -24,10 +24,9 @@ func (k kind) String() string { return [...]string{"text", "a list", "keys and v
 
 // node is a value of the file, with anchors resolved, merge keys (<<) merged and ${env:NAME} expanded.
 type node struct {
-	kind    kind
-	at      position
-	block   bool // a mapping or list written over several lines: messages point at its key
-	comment string
+	kind  kind
+	at    position
+	block bool // a mapping or list written over several lines: messages point at its key
 
 	tag     string // of a scalar: !!str, !!int, !!float, !!bool, !!null, !!timestamp
 	text    string // of a scalar, expanded

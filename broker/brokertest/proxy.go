@@ -105,8 +105,8 @@ func (p *Proxy) join(c *pair) {
 		return
 	}
 	p.pairs[c] = struct{}{}
-	p.running.Go(func() { io.Copy(c.broker, c.driver); p.end(c) })
-	p.running.Go(func() { io.Copy(c.driver, answers{p, c}); p.end(c) })
+	p.running.Go(func() { _, _ = io.Copy(c.broker, c.driver); p.end(c) })
+	p.running.Go(func() { _, _ = io.Copy(c.driver, answers{p, c}); p.end(c) })
 }
 
 // end closes both sides when one has.

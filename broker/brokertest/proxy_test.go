@@ -24,7 +24,7 @@ func TestProxyHoldsAnswersOnly(t *testing.T) {
 	c := dial(t, p)
 	p.Hold()
 	say(t, c, "ping")
-	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	_ = c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := c.Read(make([]byte, 4)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("while held: read %d bytes (%v), want none", n, err)
 	}
@@ -44,7 +44,7 @@ func TestProxyCuts(t *testing.T) {
 	p.Cut()
 	p.Release()
 	for _, c := range []net.Conn{flowing, held} {
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 		if n, err := c.Read(make([]byte, 4)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("after a cut: read %d bytes (%v), want the end", n, err)
 		}
@@ -68,7 +68,7 @@ func echo(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			go func() { io.Copy(c, c); c.Close() }()
+			go func() { _, _ = io.Copy(c, c); _ = c.Close() }()
 		}
 	}()
 	return l.Addr().String()
@@ -93,7 +93,7 @@ func say(t *testing.T, c net.Conn, text string) {
 
 func hear(t *testing.T, c net.Conn, want string) {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
 		t.Fatalf("heard %q (%v), want %q", got, err, want)

@@ -29,6 +29,6 @@ func (l *logger) write(level slog.Level, format string, v []any) {
 		level = slog.LevelDebug
 	}
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, fmt.Sprintf(format, v...))
+		l.log.Log(context.Background(), level, fmt.Sprintf(format, v...)) //nolint:sloglint // the server's words, which are all there is
 	}
 }

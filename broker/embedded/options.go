@@ -142,7 +142,7 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() //nolint:errcheck // all at the end, so that each port is another
+		defer l.Close() // all at the end, so that each port is another
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil

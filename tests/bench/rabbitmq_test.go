@@ -121,7 +121,7 @@ func bare(uri string) string {
 }
 
 // plugin runs the same shovel inside the source's broker.
-func (p *pair) plugin(b *testing.B) (int, func()) {
+func (p *pair) plugin(*testing.B) (int, func()) {
 	p.from.Parameter("shovel", "bench", map[string]any{
 		"src-uri": p.from.URIs()[0], "src-queue": "bench", "src-prefetch-count": 1000,
 		"dest-uri": p.to.URIs()[0], "dest-queue": "bench", "ack-mode": "on-confirm",
