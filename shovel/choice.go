@@ -16,6 +16,9 @@ import (
 // openTimeout bounds one try to open a destination, so that one that is silent does not keep the next from its turn.
 const openTimeout = 10 * time.Second
 
+// mostFaults: by then a delay is as long as it gets.
+const mostFaults = 16
+
 // choice is a shovel's destinations in order of preference: a link.Destination whose sink takes for each message the
 // first that is reachable, has room, and where the message has not been.
 type choice struct {
@@ -34,7 +37,11 @@ type reached struct {
 	opened time.Time // the last time it could be
 	faults int       // since it last stayed open for a while
 	next   time.Time // when to try again
+	used   bool      // by the last session
 }
+
+// errStalled: the last two sessions ended without a confirm.
+var errStalled = errors.New("it takes messages and confirms none")
 
 func newChoice(places []*place, delays link.Delays, log *slog.Logger) *choice {
 	return &choice{
@@ -52,8 +59,9 @@ func (c *choice) String() string {
 }
 
 // OpenSink implements link.Destination: it opens the first destination that can be. Those to be tried later come last, so
-// that one that opens and is lost at once does not keep the next from its turn.
+// that one that opens and is lost at once, or confirms nothing, does not keep the next from its turn.
 func (c *choice) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
+	c.begin(o.Alone)
 	s := newChoiceSink(c, o)
 	var now, later []int
 	for i := range c.places {
@@ -139,11 +147,43 @@ func (c *choice) due(i int) bool {
 	return !time.Now().Before(c.reached[i].next)
 }
 
-// absent notes that a place could not be opened or was lost. After a session that lasted it is tried again at once, since
-// most often another node is there, and then with back-off.
+// absent notes that a place could not be opened: it is tried again with back-off.
 func (c *choice) absent(i int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.note(i, err, 1)
+}
+
+// dropped notes that a place was lost. After a session that lasted it is tried again at once, since most often another
+// node is there.
+func (c *choice) dropped(i int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(i, err, 0)
+}
+
+// begin notes that a session begins. If the last two made no progress, the places that the last one used are away for the
+// longest delay.
+func (c *choice) begin(stalled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.reached {
+		if stalled && c.reached[i].used {
+			c.note(i, errStalled, mostFaults)
+		}
+		c.reached[i].used = false
+	}
+}
+
+// use notes that a message was sent to a place.
+func (c *choice) use(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reached[i].used = true
+}
+
+// note notes that a place is away, after at least so many faults.
+func (c *choice) note(i int, err error, faults int) {
 	r := &c.reached[i]
 	now := time.Now()
 	if r.away == nil {
@@ -152,6 +192,7 @@ func (c *choice) absent(i int, err error) {
 			r.faults = 0
 		}
 	}
+	r.faults = max(r.faults, faults)
 	r.away, r.next = err, now.Add(c.delay(r.faults))
 	r.faults++
 }
@@ -162,7 +203,7 @@ func (c *choice) delay(faults int) time.Duration {
 	if faults == 0 {
 		return 0
 	}
-	bound := min(c.delays.Min<<min(faults-1, 16), c.delays.Max)
+	bound := min(c.delays.Min<<min(faults-1, mostFaults), c.delays.Max)
 	return bound/2 + rand.N(bound/2+1)
 }
 

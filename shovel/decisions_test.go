@@ -124,7 +124,7 @@ func (g *guarded) run(on bool) {
 		return
 	}
 	var ctx context.Context
-	ctx, g.stop = context.WithCancel(context.Background())
+	ctx, g.stop = context.WithCancel(g.w.Context())
 	g.stopped.Go(func() {
 		for {
 			open, done, err := g.spec.Gate.Open(ctx)

@@ -2,6 +2,7 @@ package shovel_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,24 @@ func TestDestinationThatIsLostAgainAndAgainGivesWayToTheNext(t *testing.T) {
 		}
 		w.within(2*time.Minute, "all are in ap", func() bool { return depth(w.eu, "orders") == 0 && w.status().InFlight == 0 })
 		atLeastOnce(t, all, w.ap.Messages("orders"))
+	})
+}
+
+// us takes messages and never confirms one, as a quorum queue without its majority does.
+func TestDestinationThatConfirmsNothingGivesWayToTheNext(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.HoldConfirms()
+		all := orders("eu", 1000)
+		w.eu.Put("orders", all...)
+		w.run(pair)
+		w.within(2*time.Minute, "all are in ap", func() bool { return depth(w.eu, "orders") == 0 && w.status().InFlight == 0 })
+		atLeastOnce(t, all, w.ap.Messages("orders"))
+		w.after(time.Second)
+		holds(t, "the route", w.status().Route, "us queue=orders: unreachable: it takes messages and confirms none")
+		w.us.ReleaseConfirms()
+		w.after(time.Minute)
+		w.eu.Put("orders", "one more")
+		w.within(time.Second, "us is taken again", func() bool { return slices.Contains(w.us.Bodies("orders"), "one more") })
 	})
 }
 

@@ -2,7 +2,6 @@ package shovel_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -34,10 +33,8 @@ func inWorld(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, eu: memory.New("eu"), us: memory.New("us"), ap: memory.New("ap"), log: &record{}}
 		w.brokers = map[string]broker.Broker{"eu": w.eu, "us": w.us, "ap": w.ap}
-		ctx, stop := context.WithCancel(context.Background())
-		w.group = link.NewGroup(ctx, slog.New(slog.NewTextHandler(w.log, nil)))
-		t.Cleanup(func() {
-			stop()
+		w.group = link.NewGroup(t.Context(), slog.New(slog.NewTextHandler(w.log, nil)))
+		t.Cleanup(func() { // the context has ended by then
 			w.group.Wait()
 			if t.Failed() {
 				t.Logf("log:\n%s", w.log)
@@ -142,11 +139,9 @@ func (w *world) always(d time.Duration, what string, is func() bool) {
 	}
 }
 
-// consume takes some messages every so often, as an application does, until the test ends. What it got is asked for with
-// the result.
+// consume takes some messages every so often, as an application does, until the test ends.
 func (w *world) consume(b *memory.Broker, queue string, n int, every time.Duration) *consumer {
 	c := &consumer{}
-	ctx, stop := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
 		tick := time.NewTicker(every)
@@ -155,12 +150,12 @@ func (w *world) consume(b *memory.Broker, queue string, n int, every time.Durati
 			select {
 			case <-tick.C:
 				c.took(b.Take(queue, n))
-			case <-ctx.Done():
+			case <-w.Context().Done():
 				return
 			}
 		}
 	})
-	w.Cleanup(func() { stop(); working.Wait() })
+	w.Cleanup(working.Wait)
 	return c
 }
 

@@ -1,7 +1,6 @@
 package shovel_test
 
 import (
-	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -18,10 +17,9 @@ const single = `
 
 // second is another gateway with the same configuration.
 func (w *world) second(shovels string) *link.Group {
-	ctx, stop := context.WithCancel(context.Background())
-	g := link.NewGroup(ctx, slog.New(slog.DiscardHandler))
+	g := link.NewGroup(w.Context(), slog.New(slog.DiscardHandler))
 	g.Apply(w.specs(shovels))
-	w.Cleanup(func() { stop(); g.Wait() })
+	w.Cleanup(g.Wait)
 	return g
 }
 
@@ -77,8 +75,9 @@ func TestSingleOwnerWithOverflowWatchesOnOneGateway(t *testing.T) {
 		w.run(shovels)
 		w.after(time.Second)
 		other := w.second(shovels)
-		w.eu.Put("orders", orders("eu", 500)...)
-		w.within(time.Minute, "the owner opens", func() bool { return w.status().Overflow.Switches > 0 })
+		w.us.Latency(time.Second)
+		w.eu.Put("orders", orders("eu", 5000)...)
+		w.within(10*time.Second, "the owner opens", func() bool { return w.status().Overflow.Open })
 		if o := other.Statuses()[0]; o.State != link.Standby || o.Overflow.Switches != 0 {
 			t.Errorf("the other is %s after %d switches", o.State, o.Overflow.Switches)
 		}

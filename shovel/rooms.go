@@ -36,7 +36,7 @@ func (r rooms) Open(ctx context.Context) (context.Context, func(), error) {
 
 // Shut implements link.Gate.
 func (r rooms) Shut() (link.State, string) {
-	if r.any() {
+	if r.hasRoom() {
 		return "", ""
 	}
 	_, passedOver := r.pick(r.unavailable)
@@ -58,7 +58,7 @@ func (r rooms) lookAll(ctx context.Context) {
 func (r rooms) await(ctx context.Context, room bool) bool {
 	for {
 		change := r.change()
-		if r.any() == room {
+		if r.hasRoom() == room {
 			return true
 		}
 		select {
@@ -69,8 +69,8 @@ func (r rooms) await(ctx context.Context, room bool) bool {
 	}
 }
 
-// any tells whether any destination has room.
-func (c *choice) any() bool {
+// hasRoom tells whether any destination has room.
+func (c *choice) hasRoom() bool {
 	for _, p := range c.places {
 		if p.full() == "" {
 			return true

@@ -91,7 +91,7 @@ func (s *choiceSink) drop(i int, sink broker.Sink, err error) {
 		return
 	}
 	s.sinks[i] = nil
-	s.absent(i, err)
+	s.dropped(i, err)
 	for _, other := range s.sinks {
 		if other != nil {
 			return
@@ -116,11 +116,28 @@ func (s *choiceSink) reopen() {
 
 // Send implements broker.Sink.
 func (s *choiceSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
+	confirm, err := s.send(ctx, m, true)
+	if errors.Is(err, errFull) {
+		// The gate shuts now. What was received already is forwarded all the same.
+		confirm, err = s.send(ctx, m, false)
+	}
+	return confirm, err
+}
+
+// errFull: every destination is full.
+var errFull = fmt.Errorf("%w: every destination is full", broker.ErrNowhere)
+
+// send sends to the first destination that may take m.
+func (s *choiceSink) send(ctx context.Context, m *broker.Message, needRoom bool) (broker.Confirm, error) {
 	var passedOver []string
-	nowhere, blocked := false, false
-	any := s.any()
+	full, nowhere, blocked := 0, false, false
 	for i, p := range s.places {
-		sink, why := s.sink(ctx, i, any)
+		if needRoom && p.full() != "" {
+			passedOver = append(passedOver, p.Name+": "+p.full())
+			full++
+			continue
+		}
+		sink, why := s.sink(ctx, i)
 		if sink == nil {
 			passedOver = append(passedOver, p.Name+": "+why)
 			continue
@@ -128,45 +145,38 @@ func (s *choiceSink) Send(ctx context.Context, m *broker.Message) (broker.Confir
 		confirm, err := sink.Send(ctx, m)
 		switch {
 		case err == nil:
+			s.use(i)
 			return confirm, nil
 		case errors.Is(err, broker.ErrNowhere):
 			nowhere = true
-			passedOver = append(passedOver, p.Name+": "+err.Error())
 		case errors.Is(err, broker.ErrBlocked):
 			blocked = true
-			passedOver = append(passedOver, p.Name+": "+err.Error())
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		default:
 			s.drop(i, sink, err)
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
+		passedOver = append(passedOver, p.Name+": "+err.Error())
 	}
 	switch {
 	case s.isGone():
 		return nil, broker.ErrLost
+	case full == len(s.places):
+		return nil, errFull
 	case blocked && !nowhere:
 		return nil, broker.ErrBlocked
 	}
 	return nil, fmt.Errorf("%w: %s", broker.ErrNowhere, strings.Join(passedOver, "; "))
 }
 
-// passedOver says why a place is not to be taken now, whatever the message; empty: it is. When none has room the gate
-// shuts, and what was received already is forwarded all the same.
-func (s *choiceSink) passedOver(i int, anyRoom bool) string {
-	if why := s.places[i].full(); why != "" && anyRoom {
-		return why
-	}
-	return s.awayFrom(i)
-}
-
 // sink returns the sink of a place, opened if need be, or why there is none.
-func (s *choiceSink) sink(ctx context.Context, i int, anyRoom bool) (sink broker.Sink, why string) {
-	if why := s.passedOver(i, anyRoom); why != "" {
-		return nil, why
-	}
+func (s *choiceSink) sink(ctx context.Context, i int) (sink broker.Sink, why string) {
 	if sink := s.current(i); sink != nil {
 		return sink, ""
+	}
+	if why := s.awayFrom(i); why != "" {
+		return nil, why
 	}
 	if err := s.open(ctx, i); err != nil {
 		return nil, err.Error()
@@ -190,9 +200,9 @@ func (s *choiceSink) isGone() bool {
 func (s *choiceSink) Blocked() (string, <-chan struct{}) {
 	changed := s.change()
 	var first string
-	any := s.any()
-	for i := range s.places {
-		if s.passedOver(i, any) != "" {
+	needRoom := s.hasRoom()
+	for i, p := range s.places {
+		if needRoom && p.full() != "" || s.awayFrom(i) != "" {
 			continue
 		}
 		reason := s.blocked(i)
@@ -253,7 +263,7 @@ func (s *choiceSink) Close() error {
 		}
 		select {
 		case <-sink.Lost():
-			s.absent(i, broker.ErrLost)
+			s.dropped(i, broker.ErrLost)
 		default:
 		}
 		_ = sink.Close()
