@@ -114,7 +114,7 @@ type record struct {
 }
 
 // readEvery is the shortest time between two questions about one queue. The broker's statistics change every 5 s.
-const readEvery = 2 * time.Second
+const readEvery = time.Second
 
 // read asks the management API about a queue, or repeats its last answer if that is fresh.
 func (h *history) read(ctx context.Context, m *management, vhost, name string) (info queue, least, most broker.Age, err error) {

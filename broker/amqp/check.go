@@ -21,10 +21,8 @@ func (b *Broker) Check(ctx context.Context, at broker.Address, as broker.Role, p
 		return fmt.Errorf("a source needs a queue or an exchange: %w", broker.ErrUnsupported)
 	}
 	missing, err := await(ctx, b.pool, func() (bool, error) { return b.look(ctx, at) }, nil)
-	if err == nil && missing {
-		if at.Queue == "" || predeclared {
-			err = broker.ErrNotFound
-		}
+	if err == nil && missing && (at.Exchange != "" || predeclared) {
+		err = broker.ErrNotFound
 	}
 	if err == nil {
 		err = b.permitted(ctx, at, as, missing)
@@ -97,10 +95,13 @@ func needs(at broker.Address, as broker.Role, missing bool) (list []need) {
 		list = append(list, need{"configure", at.Queue})
 	}
 	switch {
-	case as == broker.AsSource && at.Queue != "":
-		list = append(list, need{"read", at.Queue})
+	case as == broker.AsSource && at.Exchange != "":
+		list = append(list, need{"read", at.Exchange}) // to bind a queue to it
+		if at.Queue != "" {
+			list = append(list, need{"configure", at.Queue}, need{"write", at.Queue}, need{"read", at.Queue})
+		}
 	case as == broker.AsSource:
-		list = append(list, need{"read", at.Exchange})
+		list = append(list, need{"read", at.Queue})
 	case at.Exchange != "":
 		list = append(list, need{"write", at.Exchange})
 	case at.Queue != "":

@@ -16,11 +16,12 @@ import (
 )
 
 // Ensure the driver keeps the contract on every version, with each kind of queue. Each version gets a cluster of its own:
-// one behaviour sets off its memory alarm.
+// one behaviour sets off its memory alarm, and another waits for statistics.
 func TestContract(t *testing.T) {
 	for _, version := range lab.Versions() {
 		t.Run(version, func(t *testing.T) {
-			cluster := lab.StartCluster(t, lab.Spec{Version: version})
+			t.Parallel()
+			cluster := lab.StartCluster(t, lab.Spec{Version: version, Config: "collect_statistics_interval = 1000\n"})
 			for _, kind := range []string{"classic", "quorum"} {
 				t.Run(kind, func(t *testing.T) {
 					brokertest.Run(t, brokertest.Harness{

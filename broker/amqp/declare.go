@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"errors"
 	"fmt"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -46,21 +47,34 @@ func findQueue(c *connection, name string) (*amqp091.Channel, amqp091.Queue, err
 	return ch, q, nil
 }
 
+// errHidden: whether the queue is there is not for this user to know. RabbitMQ 4.3 lets look only who has some permission
+// on it.
+var errHidden = errors.New("no permission to look")
+
 // ensureQueue opens a channel and makes sure that a queue is there: it is declared, durable, if it is missing and not
 // predeclared. One that exists is taken as it is.
 func ensureQueue(c *connection, name string, predeclared bool, args broker.Table) (*amqp091.Channel, error) {
 	ch, _, err := findQueue(c, name)
-	if err == nil {
+	switch {
+	case err == nil:
 		return ch, nil
-	}
-	if code(err) != amqp091.NotFound || predeclared {
+	case code(err) == amqp091.NotFound && !predeclared:
+		return declareQueue(c, name, args)
+	case code(err) == amqp091.AccessRefused:
+		return nil, fmt.Errorf("%w: %w", errHidden, c.explain(err))
+	default:
 		return nil, c.explain(err)
 	}
+}
+
+// declareQueue opens a channel and declares a queue that was missing.
+func declareQueue(c *connection, name string, args broker.Table) (*amqp091.Channel, error) {
 	table, _, err := toTable(args)
 	if err != nil {
 		return nil, fmt.Errorf("arguments of queue %q: %w: %w", name, broker.ErrUnsupported, err)
 	}
-	if ch, err = c.amqp.Channel(); err != nil {
+	ch, err := c.amqp.Channel()
+	if err != nil {
 		return nil, c.explain(err)
 	}
 	if _, err := ch.QueueDeclare(name, true, false, false, false, table); err != nil {

@@ -59,8 +59,8 @@ func classify(reply *amqp091.Error) error {
 	}
 }
 
-// refusal is why a broker did not let us in. RabbitMQ answers wrong credentials by closing the socket (it would say so
-// only to a client with the capability authentication_failure_close), a missing or forbidden vhost by 530.
+// refusal is why a broker did not let us in. RabbitMQ answers wrong credentials by 403, and a missing or forbidden vhost by
+// 530. Other brokers just close the socket, which amqp091-go takes for wrong credentials whatever the reason was.
 func refusal(err error, w *wire) error {
 	switch {
 	case code(err) == amqp091.AccessRefused, code(err) == amqp091.NotAllowed:

@@ -114,6 +114,7 @@ func TestPermissions(t *testing.T) {
 		{broker.Address{Queue: "q"}, broker.AsSource, false, "[{read q}]"},
 		{broker.Address{Queue: "q"}, broker.AsSource, true, "[{configure q} {read q}]"},
 		{broker.Address{Exchange: "x"}, broker.AsSource, false, "[{read x}]"},
+		{broker.Address{Exchange: "x", Queue: "q"}, broker.AsSource, false, "[{read x} {configure q} {write q} {read q}]"},
 		{broker.Address{Exchange: "x"}, broker.AsDestination, false, "[{write x}]"},
 		{broker.Address{Queue: "q"}, broker.AsDestination, true, "[{configure q} {write amq.default}]"},
 		{broker.Address{}, broker.AsDestination, false, "[]"},

@@ -14,14 +14,22 @@ const (
 	mostWait     = 2 * time.Second
 )
 
-// quiet brings a consumer to rest before it is cancelled. A quorum queue takes back what is on its way to a consumer that
-// has been cancelled, counts that towards the delivery limit, and gives it to others, out of order. So settlements are
-// kept back for a moment: the window fills, the broker falls silent, and nothing is on its way any more.
+// settling is how long the broker gets to pass on what was settled before its channel closes.
+const settling = 25 * time.Millisecond
+
+// quiet brings a consumer to rest before it is cancelled, and a channel before it is closed.
+//
+// A quorum queue takes back what is on its way to a consumer that has been cancelled, counts that towards the delivery
+// limit, and gives it to others, out of order. So settlements are kept back for a moment: the window fills, the broker
+// falls silent, and nothing is on its way any more.
+//
+// It also forgets settlements that its channel has not passed on when it closes, which are those beyond a few dozen at
+// once; the messages would come again. So after a Stop all are kept back until Close, which settles them in one go.
 type quiet struct {
 	mu      sync.Mutex
 	keeping bool
 	kept    []settlement
-	last    time.Time // of the last message received
+	last    time.Time // of the last message received, while keeping
 	trip    time.Duration
 }
 
@@ -54,15 +62,19 @@ func (q *quiet) received() {
 	}
 }
 
-// settle does it, or keeps it back.
+// settle does it, or keeps it back. A cumulative one takes the place of the one before.
 func (q *quiet) settle(t settlement, do func(settlement) error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.keeping {
-		q.kept = append(q.kept, t)
-		return nil
+	if !q.keeping {
+		return do(t)
 	}
-	return do(t)
+	if n := len(q.kept); n > 0 && t.multiple && q.kept[n-1].multiple {
+		q.kept[n-1] = t
+	} else {
+		q.kept = append(q.kept, t)
+	}
+	return nil
 }
 
 // await begins to keep settlements back and returns when the broker has fallen silent.
@@ -97,4 +109,13 @@ func (q *quiet) end(do func(settlement) error) error {
 		}
 	}
 	return nil
+}
+
+// rest does what was kept back and gives the broker the time to pass it on.
+func (q *quiet) rest(do func(settlement) error) error {
+	err := q.end(do)
+	timer := time.NewTimer(settling)
+	defer timer.Stop()
+	<-timer.C
+	return err
 }

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -73,18 +74,21 @@ func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkO
 
 // destination opens a channel and makes sure that what it will publish to is there.
 func destination(conn *connection, at broker.Address, o broker.SinkOptions) (*amqp091.Channel, error) {
-	switch {
-	case at.Exchange != "":
+	if at.Exchange != "" {
 		return findExchange(conn, at.Exchange)
-	case at.Queue != "":
-		return ensureQueue(conn, at.Queue, o.Predeclared, o.DeclareArgs)
-	default:
-		ch, err := conn.amqp.Channel()
-		if err != nil {
-			return nil, conn.explain(err)
-		}
-		return ch, nil
 	}
+	if at.Queue != "" {
+		ch, err := ensureQueue(conn, at.Queue, o.Predeclared, o.DeclareArgs)
+		if !errors.Is(err, errHidden) {
+			return ch, err
+		}
+		// To publish to it takes no permission on the queue itself. If it is not there, messages are unroutable.
+	}
+	ch, err := conn.amqp.Channel()
+	if err != nil {
+		return nil, conn.explain(err)
+	}
+	return ch, nil
 }
 
 // start listens to the broker's answers.

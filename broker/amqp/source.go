@@ -48,9 +48,9 @@ type source struct {
 }
 
 // OpenSource implements broker.Broker. A queue that is missing and not Predeclared is declared, durable, with
-// DeclareArgs. An exchange is received from through the queue "weir: shovel <site>/<link>", bound with the address's
-// routing key: durable, so that nothing published meanwhile is lost, and a quorum queue unless DeclareArgs have another
-// x-queue-type.
+// DeclareArgs. An exchange is received from through the address's queue, "weir: shovel <site>/<link>" if that is empty, bound
+// with the routing key: durable, so that nothing published meanwhile is lost, and a quorum queue unless DeclareArgs have
+// another x-queue-type.
 //
 // A stream is recognised by x-stream-offset among the ConsumerArgs, by an x-queue-type of stream among the DeclareArgs, or
 // by the management API. Its source goes on after the last message that was settled, see offsets; x-stream-offset counts
@@ -150,7 +150,7 @@ func (s *source) consume(window int) (<-chan amqp091.Delivery, error) {
 	return deliveries, nil
 }
 
-// cancel ends the consumer, if there is one. What was delivered stays.
+// cancel ends the consumer, if there is one. What was delivered stays. Settlements are kept back until quiet ends that.
 func (s *source) cancel() error {
 	s.mu.Lock()
 	tag := s.tag
@@ -163,7 +163,7 @@ func (s *source) cancel() error {
 		return lost(err, s.conn.wire)
 	}
 	s.forget()
-	return s.quiet.end(s.settle)
+	return nil
 }
 
 // forget takes the consumer off the books.
@@ -291,6 +291,9 @@ func (s *source) Stop(ctx context.Context) error {
 // Close implements broker.Source. It returns when the broker has taken back what is unsettled.
 func (s *source) Close() error {
 	s.once.Do(func() {
+		if !s.ch.IsClosed() {
+			_ = s.quiet.rest(s.settle) // an error is the channel's end, which vacate tells
+		}
 		s.closing = s.broker.pool.vacate(s.conn, s.ch)
 		s.forget()
 	})
@@ -326,7 +329,7 @@ func (s *resizable) resize(window int) error {
 		s.mu.Unlock()
 		close(ended)
 	}()
-	if err := s.cancel(); err != nil {
+	if err := errors.Join(s.cancel(), s.quiet.end(s.settle)); err != nil {
 		return err
 	}
 	next, err := s.consume(window)

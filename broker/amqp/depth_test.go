@@ -1,0 +1,112 @@
+package amqp_test
+
+import (
+	"errors"
+	"testing"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+	"weir/broker/amqp"
+	"weir/tests/lab"
+)
+
+// Ensure the consumers of other gateways and of the federation plugin are not counted, those of applications are.
+func TestDepthCarriers(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		one, two := newBroker(t, config(v)), newBroker(t, config(v))
+		at := broker.Address{Queue: "orders"}
+		s := must(two.OpenSource(t.Context(), at, broker.SourceOptions{Link: "link", Window: 1}))(t)
+		defer s.Close()
+		for _, tag := range []string{"federation-link-us", "application"} {
+			must(v.Channel().Consume("orders", tag, false, false, false, false, nil))(t)
+		}
+		eventually(t, func() bool {
+			return must(one.Depth(t.Context(), at))(t).Consumers == broker.Counted(1) &&
+				must(two.Depth(t.Context(), at))(t).Consumers == broker.Counted(1)
+		})
+	})
+}
+
+// Ensure that without the management API what cannot be known is unknown, above all an answer of 0 and 0, and what can be
+// known is known.
+func TestDepthWithoutManagement(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		ch := v.Channel()
+		must(ch.QueueDeclare("orders", true, false, false, false, amqp091.Table{"x-queue-type": "quorum"}))(t)
+		conf := config(v)
+		conf.Management = amqp.Management{}
+		b := newBroker(t, conf)
+		at := broker.Address{Queue: "orders"}
+		if d := must(b.Depth(t.Context(), at))(t); d.Ready.Known || d.Consumers.Known || d.Unacked.Known || d.OldestAtLeast.Known || d.OldestAtMost.Known {
+			t.Errorf("0 and 0: %+v", d)
+		}
+		publish(t, ch, "orders", amqp091.Publishing{})
+		eventually(t, func() bool {
+			d := must(b.Depth(t.Context(), at))(t)
+			return d.Ready == broker.Counted(1) && d.Consumers == broker.Counted(0) && !d.Unacked.Known && !d.OldestAtMost.Known
+		})
+		if _, err := b.DeadLetters(t.Context(), at); err == nil {
+			t.Error("dead letters are known without the management API")
+		}
+	})
+}
+
+// Ensure a management API that fails costs its own figures only.
+func TestDepthManagementDown(t *testing.T) {
+	v := lab.RabbitMQ(t, "newest").VHost(t)
+	conf := config(v)
+	conf.Management.URIs = []string{"http://127.0.0.1:1"}
+	must(v.Channel().QueueDeclare("orders", true, false, false, false, nil))(t)
+	publish(t, v.Channel(), "orders", amqp091.Publishing{})
+	d := must(newBroker(t, conf).Depth(t.Context(), broker.Address{Queue: "orders"}))(t)
+	if d.Ready != broker.Counted(1) || d.Unacked.Known {
+		t.Errorf("%+v", d)
+	}
+}
+
+// Ensure a policy's dead-letter exchange counts as well as an argument.
+func TestDeadLettersByPolicy(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		must(v.Channel().QueueDeclare("orders", true, false, false, false, nil))(t)
+		b := newBroker(t, config(v))
+		at := broker.Address{Queue: "orders"}
+		if keeps := must(b.DeadLetters(t.Context(), at))(t); keeps {
+			t.Error("dead letters are kept, and there is nowhere")
+		}
+		v.Policy("dead", "^orders$", "queues", map[string]any{"dead-letter-exchange": "amq.fanout"})
+		eventually(t, func() bool { return must(b.DeadLetters(t.Context(), at))(t) })
+	})
+}
+
+// Ensure a missing permission is found beforehand where the management API may be asked, and nothing is said where it may
+// not.
+func TestCheckPermission(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		must(v.Channel().QueueDeclare("orders", true, false, false, false, nil))(t)
+		user, password := v.User("reader")
+		v.Permit(user, "", "", "^orders$")
+		conf := config(v)
+		conf.Credentials = login(user, password)
+		for name, c := range map[string]struct {
+			management amqp.Credentials
+			at         broker.Address
+			as         broker.Role
+			denied     bool
+		}{
+			"may read":                 {login(v.Broker.Username, v.Broker.Password), broker.Address{Queue: "orders"}, broker.AsSource, false},
+			"may not write":            {login(v.Broker.Username, v.Broker.Password), broker.Address{Exchange: "amq.topic"}, broker.AsDestination, true},
+			"may not declare":          {login(v.Broker.Username, v.Broker.Password), broker.Address{Queue: "new"}, broker.AsSource, true},
+			"nobody who could tell it": {login(v.Username, v.Password), broker.Address{Queue: "orders"}, broker.AsDestination, false},
+		} {
+			t.Run(name, func(t *testing.T) {
+				conf := conf
+				conf.Management.Credentials = c.management
+				err := newBroker(t, conf).Check(t.Context(), c.at, c.as, false)
+				if errors.Is(err, broker.ErrDenied) != c.denied || err != nil && !c.denied {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	})
+}

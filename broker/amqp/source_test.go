@@ -1,0 +1,149 @@
+package amqp_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+	"weir/tests/lab"
+)
+
+// Ensure a source whose queue is deleted says so, and that its connection stays.
+func TestQueueDeleted(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		b := newBroker(t, config(v))
+		s := must(b.OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{Link: "link", Window: 10}))(t)
+		other := must(b.OpenSource(t.Context(), broker.Address{Queue: "others"}, broker.SourceOptions{Link: "other", Window: 10}))(t)
+		v.Do(http.MethodDelete, "queues/{vhost}/orders", nil)
+		for range 2 { // and again when asked again
+			_, err := s.Receive(t.Context())
+			if !errors.Is(err, broker.ErrLost) || !strings.Contains(err.Error(), `"orders"`) {
+				t.Errorf("got %v", err)
+			}
+		}
+		check(t, s.Close())
+		publish(t, v.Channel(), "others", amqp091.Publishing{Body: []byte("1")})
+		must(other.Receive(t.Context()))(t)
+		check(t, other.Close())
+	})
+}
+
+// Ensure what the broker counts shows in Origin and not in the headers, and that what it was published with stays.
+func TestDeliveryCount(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		ch := v.Channel()
+		must(ch.QueueDeclare("orders", true, false, false, false, amqp091.Table{"x-queue-type": "quorum"}))(t)
+		publish(t, ch, "orders", amqp091.Publishing{Headers: amqp091.Table{"timestamp_in_ms": int64(1_700_000_000_123)}})
+		s := must(newBroker(t, config(v)).OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{Link: "link", Window: 1}))(t)
+		for returns := range 3 {
+			m := must(s.Receive(t.Context()))(t)
+			if m.Origin.Returns != returns || m.Redelivered != (returns > 0) || m.Origin.Scope != v.Name+"/orders" || m.Origin.Stored.UnixMilli() != 1_700_000_000_123 {
+				t.Errorf("returned %d times: %+v", returns, m.Origin)
+			}
+			if len(m.Headers) != 1 {
+				t.Errorf("headers %v", m.Headers)
+			}
+			check(t, s.Settle(m, broker.Returned))
+		}
+		check(t, s.Close())
+	})
+}
+
+// Ensure a queue that is declared gets its arguments, and a consumer its own.
+func TestArguments(t *testing.T) {
+	v := lab.RabbitMQ(t, "newest").VHost(t)
+	b := newBroker(t, config(v))
+	s := must(b.OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{
+		Link: "link", Window: 7,
+		DeclareArgs:  broker.Table{"x-queue-type": "quorum", "x-max-length": int32(1000)},
+		ConsumerArgs: broker.Table{"x-priority": int32(-1)},
+	}))(t)
+	var q struct {
+		Type      string
+		Arguments map[string]any
+		Consumers []struct {
+			Tag       string `json:"consumer_tag"`
+			Prefetch  int    `json:"prefetch_count"`
+			Arguments map[string]any
+		} `json:"consumer_details"`
+	}
+	eventually(t, func() bool { return v.Get("queues/{vhost}/orders", &q) && len(q.Consumers) == 1 })
+	if q.Type != "quorum" || q.Arguments["x-max-length"] != 1000.0 {
+		t.Errorf("%+v", q)
+	}
+	if c := q.Consumers[0]; c.Prefetch != 7 || c.Arguments["x-priority"] != -1.0 || !strings.HasPrefix(c.Tag, "weir: link ") {
+		t.Errorf("%+v", c)
+	}
+	check(t, s.Close())
+
+	for _, args := range []broker.Table{nil, {"x-queue-type": "classic"}} {
+		s := must(b.OpenSource(t.Context(), broker.Address{Exchange: "amq.topic", RoutingKey: "order.*"}, broker.SourceOptions{
+			Link: "by-exchange-" + map[bool]string{true: "default", false: "classic"}[args == nil], Site: "test", Window: 1, DeclareArgs: args,
+		}))(t)
+		check(t, s.Close())
+	}
+	for name, want := range map[string]string{"default": "quorum", "classic": "classic"} {
+		if !v.Get("queues/{vhost}/weir%3A%20shovel%20test%2Fby-exchange-"+name, &q) || q.Type != want {
+			t.Errorf("%s: a %s queue, want %s", name, q.Type, want)
+		}
+	}
+	if _, err := b.OpenSource(t.Context(), broker.Address{Exchange: "none"}, broker.SourceOptions{Window: 1}); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("from an exchange that is not there: %v", err)
+	}
+}
+
+// Ensure resizing and stopping in full flow give nothing back: each message is delivered once, in order.
+func TestNothingGivenBack(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		for _, kind := range []string{"classic", "quorum"} {
+			t.Run(kind, func(t *testing.T) {
+				const n = 6000
+				ch := v.Channel()
+				must(ch.QueueDeclare(kind, true, false, false, false, amqp091.Table{"x-queue-type": kind}))(t)
+				check(t, ch.Confirm(false))
+				var last *amqp091.DeferredConfirmation
+				for i := range n {
+					last = must(ch.PublishWithDeferredConfirm("", kind, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))}))(t)
+				}
+				last.Wait()
+				s := must(newBroker(t, config(v)).OpenSource(t.Context(), broker.Address{Queue: kind}, broker.SourceOptions{Link: "link", Window: 50}))(t)
+				failed := make(chan error, 1)
+				go func() {
+					for _, window := range []int{400, 100, 800} {
+						if err := s.(broker.Resizer).Resize(t.Context(), window); err != nil {
+							failed <- err
+							return
+						}
+					}
+					failed <- s.Stop(t.Context())
+				}()
+				next := 0
+				for {
+					m, err := s.Receive(t.Context())
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					check(t, err)
+					if got := string(m.Body); got != strconv.Itoa(next) || m.Redelivered {
+						t.Fatalf("got %s (redelivered: %v), want %d", got, m.Redelivered, next)
+					}
+					next++
+					check(t, s.Ack(m))
+				}
+				check(t, <-failed)
+				check(t, s.Close())
+				for ; next < n; next++ {
+					if d, ok := get(t, ch, kind); !ok || d.Redelivered || string(d.Body) != strconv.Itoa(next) {
+						t.Fatalf("left in the queue is %s (redelivered: %v), want %d", d.Body, d.Redelivered, next)
+					}
+				}
+			})
+		}
+	})
+}
