@@ -207,7 +207,9 @@ func plainValue(v any) any {
 
 func seen(d amqp091.Delivery) *broker.Message {
 	headers, _ := seenValue(d.Headers).(broker.Table)
-	delete(headers, "x-delivery-count") // of the broker, not of the message
+	for _, count := range []string{"x-delivery-count", "x-acquired-count"} { // of the broker, not of the message
+		delete(headers, count)
+	}
 	return &broker.Message{
 		Exchange: d.Exchange, RoutingKey: d.RoutingKey, Headers: headers, Body: d.Body, Redelivered: d.Redelivered,
 		Properties: broker.Properties{
