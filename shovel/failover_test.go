@@ -68,11 +68,41 @@ func TestShortCutDoesNotSendMessagesElsewhere(t *testing.T) {
 		w.run(pair)
 		w.after(time.Hour)
 		w.us.Cut()
-		w.after(2 * time.Second)
 		w.eu.Put("orders", "1")
 		w.after(2 * time.Second)
 		same(t, "in us", w.us.Bodies("orders"), []string{"1"})
 		same(t, "in ap", w.ap.Bodies("orders"), nil)
+	})
+}
+
+func TestTroubleLongAgoDoesNotDelayTheReturn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run(pair)
+		for range 5 {
+			w.after(2 * time.Second)
+			w.us.Cut()
+		}
+		w.after(time.Hour)
+		w.us.Cut()
+		w.after(time.Second)
+		w.eu.Put("orders", "1")
+		w.after(time.Second)
+		same(t, "in us", w.us.Bodies("orders"), []string{"1"})
+	})
+}
+
+func TestLossOfADestinationThatIsNotInUseDoesNotStopTheFlow(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run(pair)
+		w.after(time.Second)
+		w.us.Block("memory alarm")
+		w.eu.Put("orders", "1")
+		w.within(2*time.Second, "ap is in use", func() bool { return depth(w.ap, "orders") == 1 })
+		w.us.Silent()
+		w.us.Cut()
+		w.after(time.Second)
+		w.eu.Put("orders", "2")
+		w.within(time.Second, "it goes on", func() bool { return depth(w.ap, "orders") == 2 })
 	})
 }
 

@@ -42,6 +42,28 @@ func TestMessageDoesNotGoWhereItHasBeen(t *testing.T) {
 	})
 }
 
+func TestMessageGoesNoFurtherThanMaxHops(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.publish(w.eu, travelled("orders", "from ap", "ap"), travelled("orders", "from here"))
+		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: orders}], max-hops: 1}\n")
+		w.after(time.Minute)
+		same(t, "in us", w.us.Bodies("orders"), []string{"from here"})
+		holds(t, "the reason", w.status().Reason, "it has crossed as many links as max-hops allows")
+	})
+}
+
+func TestMessageThatHasToWaitLetsOthersPass(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Block("memory alarm")
+		w.publish(w.eu, travelled("orders", "from ap", "ap"), travelled("orders", "from here"))
+		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: orders}, {broker: ap, queue: orders}], max-hops: 2}\n")
+		w.within(5*time.Second, "the other passes", func() bool { return depth(w.ap, "orders") == 1 })
+		same(t, "in ap", w.ap.Bodies("orders"), []string{"from here"})
+		w.us.Unblock()
+		w.within(10*time.Second, "the first goes, too", func() bool { return depth(w.us, "orders") == 1 })
+	})
+}
+
 func TestMessageWithNowhereToGoIsHeldAndGivenBackUnharmed(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.eu.Declare("orders", memory.Queue{})
@@ -66,6 +88,7 @@ func TestStatusSaysWhyAMessageHasNowhereToGo(t *testing.T) {
 		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: orders}], max-hops: 2}\n")
 		w.within(time.Minute, "it holds", func() bool { return w.status().State == link.Holding })
 		holds(t, "the reason", w.status().Reason, "1 messages have nowhere to go")
+		holds(t, "the reason", w.status().Reason, "it has been there")
 		if len(w.log.lines("link is holding")) != 1 {
 			t.Errorf("want it logged once:\n%s", w.log)
 		}

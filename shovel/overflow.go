@@ -71,32 +71,28 @@ func (o *overflow) forget() {
 func (o *overflow) until(ctx context.Context, open bool) error {
 	for o.step(ctx) != open {
 		if !o.pause(ctx) {
-			return ctx.Err()
+			break
 		}
 	}
 	return ctx.Err()
 }
 
-// pause waits until the next reading is due, so many messages have left that it should come now, or a hand has changed
-// the mode; false if ctx ended first.
+// pause waits until the next reading is due, or a hand has changed the mode; false if ctx ended first.
 func (o *overflow) pause(ctx context.Context) bool {
+	return o.budget.pause(ctx, o.next())
+}
+
+// next is how long to wait for the next reading if not much leaves.
+func (o *overflow) next() time.Duration {
 	o.mu.Lock()
-	next := watchEvery
+	defer o.mu.Unlock()
 	switch left := o.thresholds.hold - o.depth.At.Sub(o.held); {
 	case !o.held.IsZero() && left > 0:
-		next = min(next, left)
+		return min(watchEvery, left)
 	case o.open && !o.depth.Ready.Known: // busy, perhaps with what leaves
-		next = retryEvery
+		return retryEvery
 	}
-	o.mu.Unlock()
-	timer := time.NewTimer(next)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-o.budget.spent:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
+	return watchEvery
 }
 
 // step reads the depth and decides. It tells whether the gate is open.

@@ -45,6 +45,35 @@ func TestOverflowMovesTheExcessAndLeavesTheRest(t *testing.T) {
 	})
 }
 
+func TestOverflowByAgeLeavesWhatIsYoung(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Latency(20 * time.Millisecond)
+		w.run(strings.ReplaceAll(excess, "messages-ready: {start: 100, stop: 20}, for: 5s", "oldest-message: {start: 60s, stop: 10s}"))
+		for _, body := range orders("eu", 6500) { // 100 a second, and nobody consumes
+			w.eu.Put("orders", body)
+			w.after(10 * time.Millisecond)
+		}
+		w.within(10*time.Second, "it opens and shuts", func() bool { return w.status().Overflow.Switches == 2 })
+		w.after(time.Second)
+		if left := depth(w.eu, "orders"); left > 1100 || left < 700 {
+			t.Errorf("%d messages are left, want those of the last 10 s (1000)", left)
+		}
+	})
+}
+
+func TestDepthThatCannotBeReadIsLoggedOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run(strings.ReplaceAll(excess, "overflow: {", "overflow: {watch: {broker: ap, queue: orders}, "))
+		w.after(time.Second)
+		w.ap.Down(errRefused)
+		w.after(time.Hour)
+		holds(t, "the reason", w.status().Reason, "depth of ap queue=orders cannot be read: connection refused")
+		if n := len(w.log.lines("depth cannot be read")); n != 1 {
+			t.Errorf("logged %d times", n)
+		}
+	})
+}
+
 // The case the whole thing is made for.
 func TestFiftyThousandOrdersAndASlowConsumer(t *testing.T) {
 	inWorld(t, func(w *world) {

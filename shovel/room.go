@@ -43,15 +43,7 @@ func (r *room) free() (why string) {
 
 // run looks again and again until ctx ends, and tells when there is room or none any more.
 func (r *room) run(ctx context.Context, changed func()) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-r.budget.spent:
-		case <-ctx.Done():
-			return
-		}
+	for r.budget.pause(ctx, watchEvery) {
 		before := r.free()
 		r.look(ctx)
 		if (before == "") != (r.free() == "") {

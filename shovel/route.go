@@ -105,7 +105,7 @@ func (s *choiceSink) drop(i int, sink broker.Sink, err error) {
 
 // reopen tries again what is away.
 func (s *choiceSink) reopen() {
-	for pause(s.ctx, max(s.delays.Min, retryEvery)) {
+	for pause(s.ctx, retryEvery) {
 		for i := range s.places {
 			if s.awayFrom(i) != "" && s.due(i) {
 				_ = s.open(s.ctx, i) // noted as absent

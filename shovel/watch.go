@@ -9,7 +9,8 @@ import (
 )
 
 // How often a depth is read: every second, and in between when so many messages have left that it may have reached a
-// threshold (see budget); more often while it is not known and messages leave.
+// threshold (see budget); more often while it is not known and messages leave. Destinations that are away are looked
+// after as often.
 const (
 	watchEvery = time.Second
 	retryEvery = 200 * time.Millisecond
