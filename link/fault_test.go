@@ -51,17 +51,17 @@ func TestFiftySinkFailuresGiveNothingBack(t *testing.T) {
 		r.arrived(5*time.Minute, 500)
 		r.after(time.Second)
 		if failures != 50 {
-			t.Errorf("%d failures", failures)
+			r.Errorf("%d failures", failures)
 		}
 		r.exactly(500)
 		if again := r.source.returned(); len(again) > 0 {
-			t.Errorf("given back: %s", brief(again))
+			r.Errorf("given back: %s", brief(again))
 		}
 		if n := len(r.from.Bodies("dead")); n > 0 {
-			t.Errorf("%d messages were dead-lettered", n)
+			r.Errorf("%d messages were dead-lettered", n)
 		}
 		if sources, _ := r.from.Opened(); sources != 1 {
-			t.Errorf("the source was opened %d times", sources)
+			r.Errorf("the source was opened %d times", sources)
 		}
 	})
 }
@@ -83,10 +83,10 @@ func TestLostSinkIsReplacedAndTheUnconfirmedIsSentAgainInOrder(t *testing.T) {
 		r.exactly(1000)
 		r.empty()
 		if again := r.source.returned(); len(again) > 0 {
-			t.Errorf("%d messages were given back", len(again))
+			r.Errorf("%d messages were given back", len(again))
 		}
 		if n := r.link.Status().Counts.Reconnects; n != 8 {
-			t.Errorf("%d reconnects, want 8", n)
+			r.Errorf("%d reconnects, want 8", n)
 		}
 	})
 }
@@ -139,10 +139,10 @@ func TestSinksLostWhileIdleRaiseNoSuspicion(t *testing.T) {
 			r.after(time.Hour)
 		}
 		if alone > 0 {
-			t.Errorf("%d times on a connection of its own", alone)
+			r.Errorf("%d times on a connection of its own", alone)
 		}
 		if sources, _ := r.from.Opened(); sources != 1 {
-			t.Errorf("the source was opened %d times", sources)
+			r.Errorf("the source was opened %d times", sources)
 		}
 	})
 }
@@ -191,26 +191,26 @@ func TestOpeningIsTriedWithBackOffAndNeverGivenUp(t *testing.T) {
 		r.start()
 		r.after(24 * time.Hour)
 		if n := len(tries); n < 24*60*2 || n > 24*60*8 {
-			t.Errorf("%d tries in a day, want one every 15 s or so", n)
+			r.Errorf("%d tries in a day, want one every 15 s or so", n)
 		}
 		if first := tries[3].Sub(tries[0]); first > 3500*time.Millisecond {
-			t.Errorf("the first three tries took %v", first)
+			r.Errorf("the first three tries took %v", first)
 		}
 		s := r.link.Status()
 		if s.State != link.Retrying || s.Attempt < len(tries)-1 || !strings.Contains(s.Reason, "connection refused") {
-			t.Errorf("status %+v", s)
+			r.Errorf("status %+v", s)
 		}
 		if age := time.Since(s.Since); age < 23*time.Hour {
-			t.Errorf("retrying since %v ago, want a day", age)
+			r.Errorf("retrying since %v ago, want a day", age)
 		}
 		if left := time.Until(s.NextTry); left < 0 || left > 30*time.Second {
-			t.Errorf("next try in %v", left)
+			r.Errorf("next try in %v", left)
 		}
 		if sources, _ := r.from.Opened(); sources > 0 {
-			t.Error("it consumes though it cannot send")
+			r.Error("it consumes though it cannot send")
 		}
 		if n := len(tries); r.log.lines("link is retrying") != n {
-			t.Errorf("%d lines in the log for %d tries", r.log.lines("link is retrying"), n)
+			r.Errorf("%d lines in the log for %d tries", r.log.lines("link is retrying"), n)
 		}
 	})
 }
@@ -230,7 +230,7 @@ func TestBackOffIsResetOnlyAfterASessionThatLasted(t *testing.T) {
 			r.from.Cut()
 		}
 		if mean := time.Since(began) / 10; mean < time.Second {
-			t.Errorf("after many short sessions, one every %v", mean)
+			r.Errorf("after many short sessions, one every %v", mean)
 		}
 		r.until(time.Minute, "it is open", func() bool { return opened() == 31 })
 		r.after(11 * time.Second)
@@ -299,7 +299,7 @@ func TestDeniedIsAState(t *testing.T) {
 				s := r.reaches(time.Second, link.Denied)
 				r.contains("the reason", s.Reason, "access denied")
 				if left := time.Until(s.NextTry); left < time.Second || left > 2*time.Second {
-					t.Errorf("next try in %v, want the longest delay", left)
+					r.Errorf("next try in %v, want the longest delay", left)
 				}
 			})
 		})
@@ -378,10 +378,10 @@ func TestPoisonMessageIsFoundAndItsNeighboursAreUnharmed(t *testing.T) {
 		r.same("what arrived", r.out(), want)
 		r.empty()
 		if _, sinks := r.to.Opened(); sinks > 6 {
-			t.Errorf("%d sessions were needed", sinks)
+			r.Errorf("%d sessions were needed", sinks)
 		}
 		if again := r.source.returned(); len(again) > 0 {
-			t.Errorf("given back: %s", brief(again))
+			r.Errorf("given back: %s", brief(again))
 		}
 	})
 }
@@ -406,11 +406,11 @@ func TestPoisonMessageHarmsASharedConnectionOnlyTwice(t *testing.T) {
 		r.start()
 		r.after(50 * time.Minute)
 		if shared > 4 || alone < 1000 {
-			t.Errorf("%d sessions on shared connections, %d alone", shared, alone)
+			r.Errorf("%d sessions on shared connections, %d alone", shared, alone)
 		}
 		r.same("what arrived", r.out(), numbers(7))
 		if n := r.unacked(); n != 23 {
-			t.Errorf("%d are held, want 23", n)
+			r.Errorf("%d are held, want 23", n)
 		}
 	})
 }
@@ -457,7 +457,7 @@ func TestPanicInADriverEndsTheSessionOnly(t *testing.T) {
 				r.complete(100, 100)
 				r.empty()
 				if !panicked {
-					t.Fatal("nothing panicked")
+					r.Fatal("nothing panicked")
 				}
 				r.contains("the last error", r.link.Status().LastError, "panic: driver broke")
 				r.contains("the log", r.log.String(), "fault_test.go") // the stack

@@ -20,10 +20,10 @@ func TestSteadyFlowKeepsOrderAndAcksInBatches(t *testing.T) {
 		r.exactly(n)
 		r.empty()
 		if r.source.acks > n/4 || r.source.settled > 0 {
-			t.Errorf("%d messages took %d acks of batches and %d of single ones", n, r.source.acks, r.source.settled)
+			r.Errorf("%d messages took %d acks of batches and %d of single ones", n, r.source.acks, r.source.settled)
 		}
 		if again := r.source.returned(); len(again) > 0 {
-			t.Errorf("%d messages were given back", len(again))
+			r.Errorf("%d messages were given back", len(again))
 		}
 	})
 }
@@ -55,7 +55,7 @@ func TestAckDoesNotWaitForTheNextConfirm(t *testing.T) {
 		r.put(1)
 		r.after(20 * time.Millisecond)
 		if n := r.unacked(); n != 1 {
-			t.Errorf("%d unacked, want only the one that is not confirmed", n)
+			r.Errorf("%d unacked, want only the one that is not confirmed", n)
 		}
 	})
 }
@@ -85,7 +85,7 @@ func TestWindowBoundsWhatIsUnsettled(t *testing.T) {
 				r.arrived(time.Minute, 1000)
 				r.exactly(1000)
 				if r.source.mostOut != window {
-					t.Errorf("up to %d were unsettled, want %d", r.source.mostOut, window)
+					r.Errorf("up to %d were unsettled, want %d", r.source.mostOut, window)
 				}
 			})
 		})
@@ -99,18 +99,18 @@ func TestRateLimitIsKept(t *testing.T) {
 		r.start()
 		r.after(10 * time.Second)
 		if n := len(r.out()); n < 990 || n > 1020 {
-			t.Errorf("%d messages in 10 s at 100/s", n)
+			r.Errorf("%d messages in 10 s at 100/s", n)
 		}
 		if n := r.unacked(); n > 200 {
-			t.Errorf("%d were taken from the queue, want no more than two seconds' worth", n)
+			r.Errorf("%d were taken from the queue, want no more than two seconds' worth", n)
 		}
 		if r.state() != link.Running {
-			t.Errorf("state %s while the limit is kept", r.state())
+			r.Errorf("state %s while the limit is kept", r.state())
 		}
 		r.stop()
 		r.exactly(len(r.out()))
 		if n := r.unacked() + len(r.from.Bodies("in")) + len(r.out()); n != 5000 {
-			t.Errorf("%d messages in all, want 5000", n)
+			r.Errorf("%d messages in all, want 5000", n)
 		}
 	})
 }
@@ -126,7 +126,7 @@ func TestRateLimitIsKeptAfterALostSink(t *testing.T) {
 			r.to.Cut()
 		}
 		if n := len(r.out()); n > 1100 {
-			t.Errorf("%d messages in 10 s at 100/s", n)
+			r.Errorf("%d messages in 10 s at 100/s", n)
 		}
 	})
 }
@@ -153,10 +153,10 @@ func TestNoAckLetsGoOnReceipt(t *testing.T) {
 		r.start()
 		r.after(time.Second)
 		if left := len(r.from.Bodies("in")) + r.unacked(); left != 29 {
-			t.Errorf("the source has %d left, want all but the one received", left)
+			r.Errorf("the source has %d left, want all but the one received", left)
 		}
 		if n := r.unacked(); n > 10 {
-			t.Errorf("%d unacked, want no more than the window", n)
+			r.Errorf("%d unacked, want no more than the window", n)
 		}
 		r.to.Unblock()
 		r.arrived(5*time.Second, 30)
@@ -182,7 +182,7 @@ func TestNoAckSurvivesALostSink(t *testing.T) {
 		}
 		r.complete(50, 0)
 		if sources, _ := r.from.Opened(); sources != 1 {
-			t.Errorf("the source was opened %d times", sources)
+			r.Errorf("the source was opened %d times", sources)
 		}
 	})
 }
@@ -195,13 +195,13 @@ func TestBodiesAndPropertiesCrossUnchanged(t *testing.T) {
 			Properties: broker.Properties{MessageID: "id", Priority: 3, Expiration: "60000", UserID: "guest"},
 		}
 		if err := r.from.Publish(m); err != nil {
-			t.Fatal(err)
+			r.Fatal(err)
 		}
 		r.start()
 		r.arrived(time.Second, 1)
 		got := r.to.Messages("out")[0]
 		if string(got.Body) != string(m.Body) || fmt.Sprint(got.Headers) != fmt.Sprint(m.Headers) || got.Properties != m.Properties {
-			t.Errorf("got %+v, want %+v", got, m)
+			r.Errorf("got %+v, want %+v", got, m)
 		}
 	})
 }

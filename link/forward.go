@@ -11,15 +11,8 @@ import (
 // forward sends what is held from before, then receives and sends. It returns why it has ended; what it had to leave is
 // in unsent.
 func (r *round) forward() error {
-	for i, e := range r.again {
-		if err := r.send(e); err != nil {
-			r.unsent = r.again[i:]
-			return err
-		}
-		if r.solo && !r.landed() {
-			r.unsent = r.again[i+1:]
-			return context.Cause(r.flow)
-		}
+	if err := r.resend(); err != nil {
+		return err
 	}
 	if r.retry {
 		return errRetried // what is held besides goes next
@@ -37,6 +30,30 @@ func (r *round) forward() error {
 			return err
 		}
 	}
+}
+
+// resend sends what is held from before: all at once, or with care in batches that begin with one message and double
+// once a batch has landed. Of a batch of one, the answer is known to be about it.
+func (r *round) resend() error {
+	batch := len(r.again)
+	if r.care {
+		batch = 1
+	}
+	for left := r.again; len(left) > 0; batch *= 2 {
+		for range min(batch, len(left)) {
+			if err := r.send(left[0]); err != nil {
+				r.unsent = left
+				return err
+			}
+			left = left[1:]
+		}
+		if r.care && !r.landed() {
+			r.unsent = left
+			return context.Cause(r.flow)
+		}
+	}
+	r.passed = true
+	return nil
 }
 
 // room tells whether another message may be received.

@@ -13,16 +13,18 @@ import (
 // errHeldTooLong ends a session whose sink stayed away beyond the hold limit.
 var errHeldTooLong = errors.New("no destination within the hold limit; messages were given back")
 
+// drainRetry is how long a link that is to stop waits, at most, before it tries again to bring over what it holds.
+const drainRetry = 500 * time.Millisecond
+
 // losses are the sinks lost in a row, without a confirm in between.
 type losses struct {
 	n         int
 	since     time.Time // when the first was lost
 	confirmed int64     // how many had been then
+	// suspicious: two in a row were lost without progress. Perhaps one message kills them; so what is held is sent with
+	// care, on a connection of its own, and the broker's answer tells which, until all of it has passed.
+	suspicious bool
 }
-
-// suspect: two sinks in a row were lost without progress. Perhaps one message kills them; so they are sent one by one,
-// on a connection of their own, and the broker's answer tells which.
-func (l losses) suspect() bool { return l.n >= 2 }
 
 // note counts a loss. confirmed is how many messages ever were; idle means that none was waiting to be.
 func (l *losses) note(confirmed int64, idle bool) {
@@ -33,6 +35,7 @@ func (l *losses) note(confirmed int64, idle bool) {
 		l.since, l.confirmed = time.Now(), confirmed
 	}
 	l.n++
+	l.suspicious = !idle && (l.suspicious || l.n >= 2)
 }
 
 // replaceSink opens another sink, with back-off, while the source keeps what it holds. io.EOF: the link is stopping and
@@ -54,11 +57,7 @@ func (s *session) replaceSink(fault error) error {
 			if err := s.pump.probe(s.hard); err != nil {
 				return err // io.EOF: nothing is left
 			}
-			if !s.hurried { // soon, while there is time to bring over what is held
-				s.hurried, delay = true, 0
-				s.sinkRetry.reset()
-			}
-			waiting = s.hard
+			waiting, delay = s.hard, min(delay, drainRetry)
 		}
 		left := time.Until(s.losses.since.Add(s.spec.HoldLimit))
 		if left <= 0 {

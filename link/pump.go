@@ -54,14 +54,15 @@ type round struct {
 	*pump
 	sink  broker.Sink
 	again []entry // sent before anything is received
-	solo  bool    // again is sent one by one
-	retry bool    // again has been refused before, and nothing else is sent in this round
+	care  bool    // again is sent in small batches: a message among it is suspected, or was refused
+	retry bool    // again was refused before, and nothing else is sent in this round
 
 	ctx  context.Context // ends when draining has taken too long
 	flow context.Context // ends when nothing more is to be sent; its cause tells why
 	halt context.CancelCauseFunc
 
 	// forward's own
+	passed    bool         // again has been sent and, with care, answered
 	unsent    []entry      // not sent when flow ended
 	parked    []entry      // nowhere to go
 	stranded  atomic.Int64 // how many
@@ -77,13 +78,13 @@ type round struct {
 	givenUp error // why it closed the sink
 }
 
-// begin starts a round with what is held. Messages that were refused go first, alone. suspect: one of the others may be
-// what the last sinks were lost by.
-func (p *pump) begin(ctx context.Context, sink broker.Sink, suspect bool) *round {
-	r := &round{pump: p, sink: sink, ctx: ctx, solo: suspect, linger: time.NewTimer(ackDelay)}
+// begin starts a round with what is held. Messages that were refused go first, alone. suspicious: one of the others may
+// be what the last sinks were lost by.
+func (p *pump) begin(ctx context.Context, sink broker.Sink, suspicious bool) *round {
+	r := &round{pump: p, sink: sink, ctx: ctx, care: suspicious, linger: time.NewTimer(ackDelay)}
 	r.flow, r.halt = context.WithCancelCause(ctx)
-	if slices.ContainsFunc(p.held, entry.isRefused) {
-		r.retry, r.solo = true, true
+	if p.oldestRefused() >= 0 {
+		r.retry, r.care = true, true
 	}
 	var rest []entry
 	for _, e := range p.held {

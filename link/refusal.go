@@ -15,21 +15,17 @@ type refusals struct {
 	seq   uint64 // the message it is about
 }
 
-// settleRefused looks after the oldest refused message: after its attempts it does what the Recourse says, and goes on to
-// the next; before them it waits with back-off, and the next round sends it, while newer ones wait.
+// settleRefused does what the Recourse says with the oldest refused messages that have had all their attempts.
 func (s *session) settleRefused() error {
 	for {
-		i := slices.IndexFunc(s.pump.held, entry.isRefused)
+		i := s.pump.oldestRefused()
 		if i < 0 {
 			return nil
 		}
 		e := s.pump.held[i]
-		recourse := s.spec.OnRefused
-		if errors.Is(e.trouble.err, broker.ErrUnroutable) {
-			recourse = s.spec.OnUnroutable
-		}
+		recourse := s.recourse(e)
 		if e.trouble.attempts < recourse.Attempts && !errors.Is(e.trouble.err, broker.ErrTooLarge) {
-			return s.awaitRetry(e, recourse)
+			return nil
 		}
 		if err := s.resort(e, recourse); err != nil {
 			return err
@@ -39,17 +35,35 @@ func (s *session) settleRefused() error {
 	}
 }
 
-// awaitRetry waits until e is to be sent again.
-func (s *session) awaitRetry(e entry, recourse Recourse) error {
+// awaitRetry waits, with back-off, until the next round should send what has been refused, while newer messages wait.
+func (s *session) awaitRetry() error {
+	if err := s.settleRefused(); err != nil {
+		return err
+	}
+	i := s.pump.oldestRefused()
+	if i < 0 {
+		return nil
+	}
+	e := s.pump.held[i]
 	if s.refusals.seq != e.seq {
 		s.refusals.seq = e.seq
 		s.refusals.retry.reset()
 	}
-	fault := fmt.Errorf("%w; newer messages wait, attempt %d of %d failed", e.trouble.err, e.trouble.attempts, recourse.Attempts)
+	fault := fmt.Errorf("%w; newer messages wait, attempt %d of %d failed", e.trouble.err, e.trouble.attempts, s.recourse(e).Attempts)
 	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.next()) {
 		return fmt.Errorf("stopped while retrying a message: %w", e.trouble.err)
 	}
 	return nil
+}
+
+// oldestRefused is its index among what is held, -1 if there is none.
+func (p *pump) oldestRefused() int { return slices.IndexFunc(p.held, entry.isRefused) }
+
+func (s *session) recourse(e entry) Recourse {
+	if errors.Is(e.trouble.err, broker.ErrUnroutable) {
+		return s.spec.OnUnroutable
+	}
+	return s.spec.OnRefused
 }
 
 // resort is what is done after the last attempt.

@@ -111,7 +111,7 @@ func (r *rig) until(limit time.Duration, what string, is func() bool) {
 // during checks that something stays so.
 func (r *rig) during(d time.Duration, what string, is func() bool) {
 	r.Helper()
-	for began := time.Now(); time.Since(began) < d; time.Sleep(20 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < d; time.Sleep(max(20*time.Millisecond, d/500)) {
 		synctest.Wait()
 		if !is() {
 			r.Fatalf("after %v no longer: %s\nstatus: %+v", time.Since(began), what, r.link.Status())
@@ -281,6 +281,14 @@ func (c *counted) Settle(m *broker.Message, how broker.Settlement) error {
 // Resize implements broker.Resizer.
 func (c *counted) Resize(ctx context.Context, window int) error {
 	return c.Source.(broker.Resizer).Resize(ctx, window)
+}
+
+// RoundTrip implements broker.RoundTripper.
+func (c *counted) RoundTrip() time.Duration {
+	if s, ok := c.Source.(broker.RoundTripper); ok {
+		return s.RoundTrip()
+	}
+	return 0
 }
 
 // destination wraps the sinks of a link's destination.

@@ -35,7 +35,6 @@ type session struct {
 
 	sourceOpened, sinkOpened time.Time
 	sinkRetry                *delays
-	hurried                  bool // the back-off began anew when the link was to stop
 	losses                   losses
 	refusals                 refusals
 }
@@ -85,7 +84,9 @@ func (s *session) run() error {
 			return fmt.Errorf("not drained within %s; what was in flight was given back", s.spec.DrainTimeout)
 		case errors.As(err, &lost):
 			err = s.replaceSink(lost.err)
-		case errors.Is(err, errStuck), errors.Is(err, errRetried):
+		case errors.Is(err, errStuck):
+			err = s.awaitRetry()
+		case errors.Is(err, errRetried):
 			continue
 		case errors.Is(err, errTryHeld):
 			err = s.giveBackOverdue()
@@ -118,7 +119,7 @@ func (s *session) drain(end func()) {
 
 // round is one round of the pump, watched.
 func (s *session) round() error {
-	r := s.pump.begin(s.hard, s.sink, s.losses.suspect())
+	r := s.pump.begin(s.hard, s.sink, s.losses.suspicious)
 	watching, stop := context.WithCancel(s.hard)
 	var (
 		watch    sync.WaitGroup
@@ -134,6 +135,9 @@ func (s *session) round() error {
 	err := r.run()
 	stop()
 	watch.Wait()
+	if r.passed {
+		s.losses.suspicious = false
+	}
 	var lost *sinkError
 	switch {
 	case watchErr != nil:
@@ -176,7 +180,7 @@ func (s *session) openSink(ctx context.Context) error {
 		Link:        s.spec.Name,
 		Site:        s.spec.Site,
 		Unconfirmed: s.spec.AckMode != OnConfirm,
-		Alone:       s.losses.suspect(),
+		Alone:       s.losses.suspicious,
 	})
 	if err != nil {
 		return fmt.Errorf("open destination %s: %w", s.spec.Destination, err)

@@ -86,12 +86,14 @@ type board struct {
 	retries, reconnects                                  atomic.Int64
 }
 
-// enter changes state, or just its reason, and ends what fault has told; since is when the state was entered. It returns
-// the state before.
+// enter changes state, or just its reason; since is when the state was entered. It returns the state before.
 func (b *board) enter(s State, reason string) (was State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.attempt, b.nextTry = 0, time.Time{}
+	b.nextTry = time.Time{}
+	if s == Running || s == Idle || s == Paused {
+		b.attempt = 0
+	}
 	return b.change(s, reason)
 }
 

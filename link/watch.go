@@ -79,8 +79,8 @@ func (s *session) describe(r *round, blocked string, moved, inFlight bool) {
 	switch {
 	case blocked != "":
 		s.say(Blocked, "destination: "+blocked)
-	case r.retry:
-		// settleRefused has said it.
+	case r.retry && s.board.current() != Blocked:
+		// awaitRetry has said it.
 	case moved, inFlight && s.board.current() != Holding, r.throttled.Load():
 		s.say(Running, "")
 	case r.stranded.Load() > 0:
