@@ -114,15 +114,8 @@ func quoted(text string) string {
 	return text
 }
 
-// dead reports whether the connection is lost.
-func (c *conn) dead() bool {
-	select {
-	case <-c.lost:
-		return true
-	default:
-		return false
-	}
-}
+// dead reports whether the connection is lost, maybe before its watchers have been told.
+func (c *conn) dead() bool { return c.nats.IsClosed() }
 
 // close ends the connection and waits until everybody has been told.
 func (c *conn) close() {

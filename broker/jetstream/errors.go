@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -50,11 +51,21 @@ func classify(err error) error {
 			return fmt.Errorf("%w: %w", broker.ErrDenied, err)
 		}
 	}
-	// crypto/tls marks an alert of the other side so: the server does not accept our certificate, or that there is none.
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+	if refusedCertificate(err) {
 		return fmt.Errorf("%w: %w", broker.ErrDenied, err)
 	}
 	return err
+}
+
+// refusedCertificate reports whether the server has ended a TLS handshake: it does not accept our certificate, or that
+// there is none. With TLS 1.3 that shows as an alert, or as a connection that is closed after the handshake, whichever
+// is seen first.
+func refusedCertificate(err error) bool {
+	if _, ours := errors.AsType[*tls.CertificateVerificationError](err); ours {
+		return false // we do not accept the server's
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error" || errors.Is(err, nats.ErrTLS)
 }
 
 func isNotFound(err error) bool { return errors.Is(err, broker.ErrNotFound) }
