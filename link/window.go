@@ -12,6 +12,10 @@ const (
 	longestRest = time.Minute
 )
 
+// leastTrip is what a round trip counts at least. What is next door answers within a fraction of a millisecond, and a
+// window of that little would have it deliver a handful of messages at a time.
+const leastTrip = 20 * time.Millisecond
+
 // pace is what the pump measured over one interval.
 type pace struct {
 	rate      float64       // confirmed messages a second
@@ -81,7 +85,7 @@ func (w *window) next(p pace, now time.Time) sizing {
 }
 
 func (w *window) nextFlow(p pace, now time.Time) int {
-	full := p.rate*p.roundTrip.Seconds() >= 0.75*float64(w.flow)
+	full := p.rate*max(p.roundTrip, leastTrip).Seconds() >= 0.75*float64(w.flow)
 	paid := p.rate >= 1.05*w.before
 	switch {
 	case w.from > 0 && full && !paid:
