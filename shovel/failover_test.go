@@ -106,6 +106,25 @@ func TestLossOfADestinationThatIsNotInUseDoesNotStopTheFlow(t *testing.T) {
 	})
 }
 
+// An operator has to act only if none of them will come back by itself.
+func TestDeniedIsShownOnlyWhenEveryDestinationIs(t *testing.T) {
+	for state, denied := range map[link.State]bool{link.Denied: true, link.Retrying: false} {
+		inWorld(t, func(w *world) {
+			w.us.Deny("orders")
+			if denied {
+				w.ap.Deny("orders")
+			} else {
+				w.ap.Down(errRefused)
+			}
+			w.run(pair)
+			w.after(5 * time.Second)
+			if s := w.status(); s.State != state {
+				t.Errorf("%s: %s, want %s", s.State, s.Reason, state)
+			}
+		})
+	}
+}
+
 func TestSilentDestinationGivesWayToTheNext(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.us.Silent()

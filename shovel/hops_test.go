@@ -83,16 +83,22 @@ func TestMessageWithNowhereToGoIsHeldAndGivenBackUnharmed(t *testing.T) {
 }
 
 func TestStatusSaysWhyAMessageHasNowhereToGo(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.publish(w.eu, travelled("orders", "from us", "us"))
-		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: orders}], max-hops: 2}\n")
-		w.within(time.Minute, "it holds", func() bool { return w.status().State == link.Holding })
-		holds(t, "the reason", w.status().Reason, "1 messages have nowhere to go")
-		holds(t, "the reason", w.status().Reason, "it has been there")
-		if len(w.log.lines("link is holding")) != 1 {
-			t.Errorf("want it logged once:\n%s", w.log)
-		}
-	})
+	for destinations, why := range map[string]string{
+		"{broker: us, queue: orders}":                              "nowhere to go: no destination for this message: it has been there",
+		"{broker: us, queue: orders}, {broker: ap, queue: orders}": "us: it has been there; ap: unreachable: broker ap: connection refused",
+	} {
+		inWorld(t, func(w *world) {
+			w.ap.Down(errRefused)
+			w.run("  x: {source: {queue: orders}, destinations: [" + destinations + "], max-hops: 2}\n")
+			w.eu.Put("orders", "from here")
+			w.publish(w.eu, travelled("orders", "from us", "us"))
+			w.within(time.Minute, "it holds", func() bool { return w.status().State == link.Holding })
+			holds(t, "the reason", w.status().Reason, why)
+			if n := len(w.log.lines("link is holding")); n != 1 {
+				t.Errorf("logged %d times", n)
+			}
+		})
+	}
 }
 
 // What came from elsewhere and may not go on must not keep what may from leaving.

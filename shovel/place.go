@@ -2,6 +2,7 @@ package shovel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"weir/broker"
@@ -64,11 +65,11 @@ func (p *place) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink
 func identity(ctx context.Context, name string, b broker.Broker) (broker.Identity, error) {
 	i, ok := b.(broker.Identifier)
 	if !ok {
-		return broker.Identity{}, fmt.Errorf("identity of broker %s: %w", name, broker.ErrUnsupported)
+		return broker.Identity{}, fmt.Errorf("name of broker %s for hop lists: %w", name, broker.ErrUnsupported)
 	}
 	id, err := i.Identity(ctx)
 	if err != nil {
-		return broker.Identity{}, fmt.Errorf("identity of broker %s: %w", name, err)
+		return broker.Identity{}, fmt.Errorf("broker %s: %w", name, err)
 	}
 	return id, nil
 }
@@ -80,20 +81,29 @@ type placeSink struct {
 	budgets []*budget
 }
 
-// errTravelled and errVisited say why a message may not go to a place. Both are ErrNowhere.
-var (
-	errTravelled = fmt.Errorf("%w: it has crossed as many links as max-hops allows", broker.ErrNowhere)
-	errVisited   = fmt.Errorf("%w: it has been there", broker.ErrNowhere)
-)
+// ruledOut is ErrNowhere, because a message may not go to a place.
+type ruledOut struct{ why string }
+
+func (r ruledOut) Error() string { return broker.ErrNowhere.Error() + ": " + r.why }
+func (r ruledOut) Unwrap() error { return broker.ErrNowhere }
+
+// ruledOutWhy is the reason without what all of them say.
+func ruledOutWhy(err error) string {
+	var r ruledOut
+	if errors.As(err, &r) {
+		return r.why
+	}
+	return err.Error()
+}
 
 // Send implements broker.Sink.
 func (s *placeSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
 	if s.maxHops > 0 {
 		if link.HopCount(m.Headers) >= s.maxHops {
-			return nil, errTravelled
+			return nil, ruledOut{"it has crossed as many links as max-hops allows"}
 		}
 		if link.Visited(m.Headers, s.stamp.to) {
-			return nil, errVisited
+			return nil, ruledOut{"it has been there"}
 		}
 	}
 	confirm, err := s.Sink.Send(ctx, s.stamp.apply(m))

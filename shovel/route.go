@@ -1,6 +1,7 @@
 package shovel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,17 +150,20 @@ func (s *choiceSink) send(ctx context.Context, m *broker.Message, needRoom bool)
 			return confirm, nil
 		case errors.Is(err, broker.ErrNowhere):
 			nowhere = true
+			passedOver = append(passedOver, p.Name+": "+ruledOutWhy(err))
 		case errors.Is(err, broker.ErrBlocked):
 			blocked = true
+			passedOver = append(passedOver, p.Name+": "+err.Error())
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		default:
 			s.drop(i, sink, err)
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
-		passedOver = append(passedOver, p.Name+": "+err.Error())
 	}
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case s.isGone():
 		return nil, broker.ErrLost
 	case full == len(s.places):
@@ -179,7 +183,7 @@ func (s *choiceSink) sink(ctx context.Context, i int) (sink broker.Sink, why str
 		return nil, why
 	}
 	if err := s.open(ctx, i); err != nil {
-		return nil, err.Error()
+		return nil, cmp.Or(s.awayFrom(i), err.Error())
 	}
 	return s.current(i), "lost again"
 }
