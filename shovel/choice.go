@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,11 +36,11 @@ func newChoice(places []*place, delays link.Delays, log *slog.Logger) *choice {
 }
 
 func (c *choice) String() string {
-	s := c.places[0].String()
-	for _, p := range c.places[1:] {
-		s += ", else " + p.String()
+	names := make([]string, len(c.places))
+	for i, p := range c.places {
+		names[i] = p.String()
 	}
-	return s
+	return strings.Join(names, ", else ")
 }
 
 // OpenSink implements link.Destination: it opens the first destination that can be. Those to be tried later come last, so

@@ -89,8 +89,7 @@ func (r ruledOut) Unwrap() error { return broker.ErrNowhere }
 
 // ruledOutWhy is the reason without what all of them say.
 func ruledOutWhy(err error) string {
-	var r ruledOut
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[ruledOut](err); ok {
 		return r.why
 	}
 	return err.Error()

@@ -2,6 +2,7 @@ package shovel_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,13 +65,11 @@ func TestPreferredDestinationIsTakenAgainWhenResumeHasHeld(t *testing.T) {
 		send := func(body string) string {
 			w.eu.Put("orders", body)
 			w.after(time.Second)
-			for _, name := range []string{"us", "ap"} {
-				b := map[string]interface{ Bodies(string) []string }{"us": w.us, "ap": w.ap}[name]
-				for _, got := range b.Bodies("orders") {
-					if got == body {
-						return name
-					}
-				}
+			switch {
+			case slices.Contains(w.us.Bodies("orders"), body):
+				return "us"
+			case slices.Contains(w.ap.Bodies("orders"), body):
+				return "ap"
 			}
 			return "nowhere"
 		}
