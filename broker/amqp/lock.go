@@ -83,39 +83,42 @@ func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func()
 }
 
 // openLock joins the queue of candidates.
-func (b *Broker) openLock(ctx context.Context, name string) (l *lock, err error) {
-	l = &lock{
+func (b *Broker) openLock(ctx context.Context, name string) (*lock, error) {
+	l := &lock{
 		broker: b, queue: shorten(ownPrefix+"lock "+name, mostShort),
 		id: rand.Text(), tag: consumerTag("lock " + name), sent: make(map[int]time.Time), owned: make(chan struct{}),
 	}
-	defer func() {
-		if err != nil {
-			l.close()
-		}
-	}()
-	if l.in, err = b.pool.acquire(ctx, order{role: consuming, link: "lock"}); err != nil {
+	if err := l.open(ctx); err != nil {
+		l.close()
 		return nil, err
-	}
-	if l.out, err = b.pool.acquire(ctx, order{role: publishing, link: "lock"}); err != nil {
-		return nil, err
-	}
-	if l.publish, err = l.out.amqp.Channel(); err != nil {
-		return nil, l.out.explain(err)
-	}
-	if err = l.publish.Confirm(false); err != nil {
-		return nil, l.out.explain(err)
-	}
-	if err = l.declare(); err != nil {
-		return nil, err
-	}
-	b.consumers.add(l.queue, l.tag)
-	if err = l.ask(); err != nil {
-		return nil, err
-	}
-	if l.deliveries, err = l.consume.Consume(l.queue, l.tag, false, false, false, false, nil); err != nil {
-		return nil, l.in.explain(err)
 	}
 	return l, nil
+}
+
+func (l *lock) open(ctx context.Context) (err error) {
+	if l.in, err = l.broker.pool.acquire(ctx, order{role: consuming, link: "lock"}); err != nil {
+		return err
+	}
+	if l.out, err = l.broker.pool.acquire(ctx, order{role: publishing, link: "lock"}); err != nil {
+		return err
+	}
+	if l.publish, err = l.out.amqp.Channel(); err != nil {
+		return l.out.explain(err)
+	}
+	if err := l.publish.Confirm(false); err != nil {
+		return l.out.explain(err)
+	}
+	if err := l.declare(); err != nil {
+		return err
+	}
+	l.broker.consumers.add(l.queue, l.tag)
+	if err := l.ask(); err != nil {
+		return err
+	}
+	if l.deliveries, err = l.consume.Consume(l.queue, l.tag, false, false, false, false, nil); err != nil {
+		return l.in.explain(err)
+	}
+	return nil
 }
 
 // declare makes the queue if it is missing. A lock that is new is free.

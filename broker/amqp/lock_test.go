@@ -20,7 +20,6 @@ const lease = 6 * time.Second
 // that no two own it at a time.
 func TestLockHandedOver(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
-		t.Parallel()
 		one, two := newBroker(t, config(v)), newBroker(t, config(v))
 
 		first, release := lock(t, one)

@@ -19,7 +19,10 @@ import (
 // each runs a test on a vhost of every version.
 func each(t *testing.T, test func(t *testing.T, v *lab.VHost)) {
 	for _, version := range lab.Versions() {
-		t.Run(version, func(t *testing.T) { test(t, lab.RabbitMQ(t, version).VHost(t)) })
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			test(t, lab.RabbitMQ(t, version).VHost(t))
+		})
 	}
 }
 
@@ -111,7 +114,7 @@ func TestNextNode(t *testing.T) {
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	for name, down := range map[string]string{
 		"refused":  "127.0.0.1:1",
-		"no AMQP":  strings.TrimPrefix(v.Management()[0], "http://"),
+		"TLS only": fmt.Sprintf("127.0.0.1:%d", v.Broker.Nodes[0].AMQPS),
 		"resolves": "no-such-host.invalid:5672",
 	} {
 		t.Run(name, func(t *testing.T) {
