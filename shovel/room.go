@@ -23,7 +23,8 @@ type room struct {
 	full   bool
 	below  time.Time // since when it has been at resume or below while full; zero: it is not
 	ready  int64
-	unread error // why the depth could not be read, nil if it was
+	looked time.Time // the last time
+	unread error     // why the depth could not be read, nil if it was
 }
 
 // free is empty while the destination has room, and otherwise says why it has none.
@@ -52,6 +53,9 @@ func (r *room) run(ctx context.Context, changed func()) {
 	}
 }
 
+// unwatched: after so long without a look nobody knows what was meanwhile, and it is judged as at first.
+const unwatched = 10 * time.Second
+
 // look reads the depth once. What is unknown changes nothing.
 func (r *room) look(ctx context.Context) {
 	depth, err := r.watch.read(ctx)
@@ -63,7 +67,10 @@ func (r *room) look(ctx context.Context) {
 	if err != nil && r.unread == nil {
 		r.log.Warn("room at destination cannot be read, the last reading stands", "watch", r.watch.String(), "error", err)
 	}
-	r.unread = err
+	if depth.At.Sub(r.looked) > unwatched {
+		r.known, r.full, r.below = false, false, time.Time{}
+	}
+	r.unread, r.looked = err, depth.At
 	if !depth.Ready.Known {
 		return
 	}

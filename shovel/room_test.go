@@ -153,6 +153,22 @@ func TestRoomThatIsNotKnownIsNoRoom(t *testing.T) {
 	})
 }
 
+// Nobody has watched the room meanwhile, so that what held before a pause does not count after it.
+func TestRoomIsJudgedAnewAfterAPause(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Put("orders", orders("us", 100)...)
+		w.run(roomy)
+		w.after(2 * time.Second)
+		w.link("roomy").Pause("maintenance")
+		w.after(time.Hour)
+		w.us.Take("orders", 50) // above resume, below stop
+		w.link("roomy").Resume()
+		w.after(time.Second)
+		w.eu.Put("orders", "1")
+		w.within(time.Second, "it goes to us", func() bool { return depth(w.us, "orders") == 51 })
+	})
+}
+
 func TestRoomThatCannotBeReadSaysWhy(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.run(strings.ReplaceAll(picky, "room: {", "room: {watch: {queue: nowhere}, "))

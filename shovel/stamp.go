@@ -29,6 +29,9 @@ type stamp struct {
 
 // apply returns m as it is to be published; m itself is not changed.
 func (s *stamp) apply(m *broker.Message) *broker.Message {
+	if !s.changes(m) {
+		return m
+	}
 	out := *m
 	if !s.trustUserID {
 		// A broker refuses a user-id that is not the connection's own.
@@ -54,6 +57,12 @@ func (s *stamp) apply(m *broker.Message) *broker.Message {
 		out.Headers = out.Headers.With(timestampHeader, time.Now().Unix())
 	}
 	return &out
+}
+
+// changes tells whether anything is to be changed on m.
+func (s *stamp) changes(m *broker.Message) bool {
+	return s.hop || s.forwardHeaders || s.timestamp || s.emptyKey || len(s.properties) > 0 ||
+		!s.trustUserID && m.Properties.UserID != ""
 }
 
 // shovelled is the plugin's entry, field by field; all values are strings.
