@@ -23,8 +23,8 @@ import (
 // fraction of a second on an idle machine.
 const readyTimeout = 30 * time.Second
 
-// MaxPayload is the largest message, headers included, in bytes: that of RabbitMQ 4.
-const MaxPayload = 16 << 20
+// MaxPayload is the largest message, headers included, in bytes: the largest body of RabbitMQ 4, and room for headers.
+const MaxPayload = 17 << 20
 
 // Config says what to start.
 type Config struct {
@@ -76,8 +76,8 @@ type Server struct {
 	nodes []*node
 }
 
-// ErrExposed says that others could log in without a password.
-var ErrExposed = errors.New("without users the broker must listen on loopback")
+// ErrExposed says that other hosts could log in, or join the cluster, without a password.
+var ErrExposed = errors.New("without a password it must listen on loopback")
 
 // Start starts the nodes and waits until they can be used: a cluster within this process until it has a leader, a node of
 // a cluster across hosts until it listens, because the other hosts may be down. Call Shutdown in the end.
@@ -93,6 +93,9 @@ func Start(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 func (s *Server) start(ctx context.Context, c Config) error {
 	if len(c.Users) == 0 && !loopback(c.Listen) {
 		return fmt.Errorf("listen %s: %w", c.Listen, ErrExposed)
+	}
+	if k := c.Cluster; k != nil && k.Secret == nil && !loopback(k.Listen) {
+		return fmt.Errorf("cluster: listen %s: without a secret: %w", k.Listen, ErrExposed)
 	}
 	if len(c.Users) > 0 {
 		s.username, s.password = "weir-"+rand.Text()[:8], rand.Text()
@@ -110,15 +113,10 @@ func (s *Server) start(ctx context.Context, c Config) error {
 	}
 	for _, o := range options {
 		n := &node{options: o, log: &logger{log: s.log.With("node", o.ServerName)}}
-		if err := n.start(); err != nil {
+		if err := n.start(ctx); err != nil {
 			return err
 		}
 		s.nodes = append(s.nodes, n)
-	}
-	for _, n := range s.nodes {
-		if !n.server.ReadyForConnections(readyTimeout) {
-			return fmt.Errorf("%s does not listen after %v", n.options.ServerName, readyTimeout)
-		}
 	}
 	if c.Cluster == nil {
 		if err := s.Ready(ctx); err != nil {
@@ -150,19 +148,20 @@ func (s *Server) Ready(ctx context.Context) error {
 func (s *Server) agreed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	leaders := 0
+	running, known := 0, 0 // nodes, and those that the leader knows of
 	for _, n := range s.nodes {
 		if n.server == nil {
 			continue
 		}
+		running++
 		if len(s.nodes) > 1 && !n.server.JetStreamIsCurrent() || !n.server.JetStreamEnabled() {
 			return false
 		}
-		if n.server.JetStreamIsLeader() {
-			leaders++
+		if len(s.nodes) > 1 && n.server.JetStreamIsLeader() {
+			known = len(n.server.JetStreamClusterPeers())
 		}
 	}
-	return len(s.nodes) == 1 || leaders > 0
+	return len(s.nodes) == 1 || known >= running
 }
 
 // ClientURL is where clients reach the first node.
@@ -211,13 +210,7 @@ func (s *Server) StartNode(i int) error {
 	if n.server != nil {
 		return nil
 	}
-	if err := n.start(); err != nil {
-		return err
-	}
-	if !n.server.ReadyForConnections(readyTimeout) {
-		return fmt.Errorf("%s does not listen after %v", n.options.ServerName, readyTimeout)
-	}
-	return nil
+	return n.start(context.Background())
 }
 
 // Shutdown stops every node and waits until nothing of them runs.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,7 +120,7 @@ func TestThreeNodesSurviveTheLossOfOne(t *testing.T) {
 
 // Ensure three processes, each with one node, form a cluster, and that a node starts before the others are there.
 func TestClusterAcrossHosts(t *testing.T) {
-	routes := []string{"127.0.0.1:16222", "127.0.0.1:16223", "127.0.0.1:16224"}
+	routes := freeAddresses(t, 3)
 	secret := func() (string, error) { return "routes", nil }
 	var nodes []*embedded.Server
 	for _, listen := range routes {
@@ -143,10 +145,52 @@ func TestUsers(t *testing.T) {
 	publish(t, connect(t, "", nats.InProcessServer(s), nats.UserInfo(username, password)), 1)
 }
 
-// Ensure a broker that everybody may use is not offered to other hosts.
+// Ensure what everybody may use is not offered to other hosts.
 func TestExposed(t *testing.T) {
-	_, err := embedded.Start(t.Context(), embedded.Config{Name: "test", Listen: "0.0.0.0:4222"}, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, embedded.ErrExposed) {
-		t.Errorf("listen on all interfaces without users: %v", err)
+	for name, c := range map[string]embedded.Config{
+		"clients":         {Listen: "0.0.0.0:4222"},
+		"clients by name": {Listen: "gateway.example:4222"},
+		"nodes":           {Cluster: &embedded.Cluster{Name: "spread", Listen: "[::]:6222"}},
+	} {
+		c.Name = "test"
+		if _, err := embedded.Start(t.Context(), c, slog.New(slog.DiscardHandler)); !errors.Is(err, embedded.ErrExposed) {
+			t.Errorf("%s: got %v, want ErrExposed", name, err)
+		}
 	}
+}
+
+// Ensure a port that is taken is told at once, and in the server's words.
+func TestTakenPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = embedded.Start(t.Context(), embedded.Config{Name: "test", Listen: l.Addr().String()}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("got %v, want that the address is in use", err)
+	}
+}
+
+// Ensure any name of a broker will do.
+func TestNames(t *testing.T) {
+	s, err := embedded.Start(t.Context(), embedded.Config{Name: "eu west.1/ö", Nodes: 3}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Shutdown()
+}
+
+// freeAddresses finds addresses on loopback that nobody listens on.
+func freeAddresses(t *testing.T, n int) (addresses []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses
 }

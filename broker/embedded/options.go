@@ -24,7 +24,7 @@ func (s *Server) options(c Config) ([]server.Options, error) {
 	all := make([]server.Options, 0, len(cluster))
 	for i, k := range cluster {
 		o := server.Options{
-			ServerName:             fmt.Sprintf("%s-%d", c.Name, i+1),
+			ServerName:             fmt.Sprintf("%s-%d", token(c.Name), i+1),
 			JetStream:              true,
 			JetStreamDomain:        c.Domain,
 			StoreDir:               filepath.Join(c.DataDir, strconv.Itoa(i+1)),
@@ -40,7 +40,7 @@ func (s *Server) options(c Config) ([]server.Options, error) {
 			Port: server.RANDOM_PORT,
 		}
 		if c.Cluster != nil {
-			o.ServerName = c.Cluster.Name + "-" + dashes.Replace(c.Cluster.Listen)
+			o.ServerName = token(c.Cluster.Name + "-" + c.Cluster.Listen)
 			o.StoreDir = c.DataDir
 		}
 		if i == 0 && c.Listen != "" {
@@ -53,8 +53,16 @@ func (s *Server) options(c Config) ([]server.Options, error) {
 	return all, nil
 }
 
-// dashes makes one token of an address: a server's name is part of subjects.
-var dashes = strings.NewReplacer(".", "-", ":", "-", "[", "", "]", "")
+// token makes a name that nats-server takes for a server or a cluster: it has no blanks and no dots.
+func token(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, name)
+}
 
 // users are those declared, and this process.
 func (s *Server) users(declared []User) ([]*server.User, error) {
@@ -98,7 +106,7 @@ func clusterOf(c Config) ([]membership, error) {
 	}
 	all := make([]membership, c.Nodes)
 	for i := range all {
-		all[i] = membership{server.ClusterOpts{Name: c.Name, Host: "127.0.0.1", Port: ports[i]}, routes}
+		all[i] = membership{server.ClusterOpts{Name: token(c.Name), Host: "127.0.0.1", Port: ports[i]}, routes}
 	}
 	return all, nil
 }
@@ -109,7 +117,7 @@ func across(k *Cluster) (membership, error) {
 	if err != nil {
 		return membership{}, fmt.Errorf("cluster: listen: %w", err)
 	}
-	m := membership{options: server.ClusterOpts{Name: k.Name, Host: host, Port: port}}
+	m := membership{options: server.ClusterOpts{Name: token(k.Name), Host: host, Port: port}}
 	var login *url.Userinfo
 	if k.Secret != nil {
 		secret, err := k.Secret()
@@ -131,6 +139,9 @@ func split(address string) (host string, port int, err error) {
 		return "", 0, err
 	}
 	port, err = strconv.Atoi(text)
+	if port == 0 {
+		port = server.RANDOM_PORT // to nats-server 0 is its usual port
+	}
 	return host, port, err
 }
 
