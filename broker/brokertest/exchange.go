@@ -44,11 +44,11 @@ var exchanges = []behaviour{
 // exchangeSource receives from an exchange through the durable queue of a link of this test's own.
 func (t *test) exchangeSource(exchange, key string) broker.Source {
 	t.Helper()
-	at := broker.Address{Exchange: exchange, RoutingKey: key}
+	at := broker.Address{Exchange: exchange, RoutingKey: key, Queue: "weir: " + t.ownName()}
 	s, err := t.Broker.OpenSource(t.within(), at, broker.SourceOptions{Link: t.ownName(), Site: site, Window: 10})
 	if err != nil {
 		t.Fatalf("OpenSource %v: %v", at, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }

@@ -71,6 +71,8 @@ func (d *depths) at(at broker.Address) *depthOf {
 func (b *Broker) depth(ctx context.Context, at broker.Address, d *depthOf) (broker.Depth, error) {
 	stream, consumer := at.Stream, at.Consumer
 	switch {
+	case at.Exchange != "" && at.Queue != "":
+		stream, consumer = b.names.exchangeStream(at.Exchange), b.names.durable(at.Queue)
 	case at.Queue != "":
 		stream, consumer = b.names.queueStream(at.Queue), b.names.durable(at.Queue)
 	case stream == "":

@@ -95,10 +95,10 @@ func usable(info *jetstream.ConsumerInfo) error {
 // locate finds, or declares, where to receive from.
 func (b *Broker) locate(ctx context.Context, at broker.Address, o broker.SourceOptions) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
 	switch {
-	case at.Queue != "":
-		return b.locateQueue(ctx, at.Queue, o.Predeclared, o.DeclareArgs)
 	case at.Exchange != "":
 		return b.locateBinding(ctx, at, o)
+	case at.Queue != "":
+		return b.locateQueue(ctx, at.Queue, o.Predeclared, o.DeclareArgs)
 	case at.Stream != "" || at.Subject != "":
 		return b.locateConsumer(ctx, at, o)
 	}
@@ -134,7 +134,8 @@ func (b *Broker) existing(ctx context.Context, stream, consumer string) (*jetstr
 	return s, c, nil
 }
 
-// locateBinding receives from an exchange through a durable of the link's own, as from a queue bound with the key. A key
+// locateBinding receives from an exchange through a durable of the link's own, named after the address's queue, as from a
+// queue bound with the key. A key
 // that has changed since changes its filters. Without a key everything comes: an exchange of JetStream has no type, and
 // is in this like a fanout.
 func (b *Broker) locateBinding(ctx context.Context, at broker.Address, o broker.SourceOptions) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
@@ -150,7 +151,11 @@ func (b *Broker) locateBinding(ctx context.Context, at broker.Address, o broker.
 	if err != nil {
 		return nil, nil, err
 	}
-	c := b.durable(b.names.durable("weir: shovel "+o.Site+"/"+o.Link), filters...)
+	own := at.Queue
+	if own == "" {
+		own = "weir: shovel " + o.Site + "/" + o.Link
+	}
+	c := b.durable(b.names.durable(own), filters...)
 	c.DeliverPolicy = jetstream.DeliverNewPolicy
 	consumer, err := b.declareConsumer(ctx, stream.Config.Name, c)
 	if err == nil && !slices.Equal(filtersOf(consumer), filters) {
