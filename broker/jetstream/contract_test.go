@@ -3,6 +3,7 @@ package jetstream_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -41,6 +42,9 @@ func withUsers(o *server.Options) {
 func harness(s *system, replicas int) brokertest.Harness {
 	return brokertest.Harness{
 		Start: func(t *testing.T) *brokertest.Rig { return rig(t, s, replicas) },
+		// In a cluster it takes a moment until every node knows that nobody waits for a request any more. What a busy node
+		// gives to it in that moment comes again after the ack wait, a minute.
+		Timeout: 90 * time.Second,
 		Cannot: map[string]string{
 			brokertest.Blocked:      "a server of NATS refuses what it has no room for, and asks nobody to wait",
 			brokertest.ForeignWords: "an address in RabbitMQ's words has a meaning on JetStream",
