@@ -29,6 +29,8 @@ func (c *confirm) settle(err error) {
 // (amqp091-go's NotifyPublish would tell in order, too. But it turns a nack into an ack when later messages are acked
 // with multiple before earlier ones have been answered.)
 type inFlight struct {
+	over chan struct{} // closed when the session ends
+
 	mu    sync.Mutex
 	queue []*confirm
 	first int   // of queue, not settled
@@ -112,19 +114,22 @@ func (f *inFlight) returned(r *amqp091.Return) bool {
 	return true
 }
 
-// end settles what the broker has not confirmed with err; if that is a single one, and only is given, with what it says.
-// It returns false if the session had ended before.
-func (f *inFlight) end(err error, only func(*confirm) error) bool {
+// abandon ends the session with everything in flight unknown.
+func (f *inFlight) abandon(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err != nil {
-		return false
+	for _, c := range f.close(err) {
+		c.settle(err)
 	}
-	f.err = err
-	left := f.queue[f.first:]
-	f.queue, f.first = nil, 0
-	unknown := left[:0]
-	for _, c := range left {
+}
+
+// end ends the session after the broker's last word: every return has been noted. What was not confirmed is settled with
+// err; if that is a single one, and only is given, with what it says.
+func (f *inFlight) end(err error, only func(*confirm) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var unknown []*confirm
+	for _, c := range f.close(err) {
 		if c.answer != nil && c.answer.Acked() {
 			c.settle(c.unroutable)
 		} else {
@@ -137,7 +142,17 @@ func (f *inFlight) end(err error, only func(*confirm) error) bool {
 	for _, c := range unknown {
 		c.settle(err)
 	}
-	return true
+}
+
+// close ends the session, unless it has ended before, and takes what is in flight. The caller holds mu.
+func (f *inFlight) close(err error) (left []*confirm) {
+	if f.err == nil {
+		f.err = err
+		close(f.over)
+	}
+	left = f.queue[f.first:]
+	f.queue, f.first = nil, 0
+	return left
 }
 
 // ended is why the session has ended, or nil.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -76,11 +77,23 @@ func refusal(err error, w *wire) error {
 	}
 }
 
+// reason is what amqp091-go's NotifyClose has said, nil after a graceful end.
+func reason(closed *amqp091.Error) error {
+	if closed == nil {
+		return nil
+	}
+	return closed
+}
+
 // lost is why a session ended: the broker's words, or what went wrong on the socket.
 func lost(err error, w *wire) error {
 	switch {
 	case replied(err) != nil:
 		return fmt.Errorf("%w: %s", broker.ErrLost, words(err))
+	case errors.Is(w.failure(), io.EOF):
+		return fmt.Errorf("%w: the broker closed the connection", broker.ErrLost)
+	case errors.Is(w.failure(), os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: the broker fell silent: %w", broker.ErrLost, w.failure())
 	case w.failure() != nil:
 		return fmt.Errorf("%w: %w", broker.ErrLost, w.failure())
 	case err != nil:

@@ -70,24 +70,21 @@ func TestMatch(t *testing.T) {
 // Ensure a session that ends tells the reason for a single message, and for several that nobody knows.
 func TestInFlightEnd(t *testing.T) {
 	for n, want := range map[int]error{1: broker.ErrTooLarge, 2: broker.ErrLost} {
-		var f inFlight
+		f := inFlight{over: make(chan struct{})}
 		var all []*confirm
 		for range n {
 			c := &confirm{message: new(broker.Message)}
 			check(t, f.add(c))
 			all = append(all, c)
 		}
-		if !f.end(broker.ErrLost, func(*confirm) error { return broker.ErrTooLarge }) {
-			t.Fatal("it had not ended before")
-		}
+		f.end(broker.ErrLost, func(*confirm) error { return broker.ErrTooLarge })
+		<-f.over
 		for _, c := range all {
 			if err := c.Err(); !errors.Is(err, want) {
 				t.Errorf("%d in flight: got %v, want %v", n, err, want)
 			}
 		}
-		if f.end(errors.New("again"), nil) {
-			t.Error("ended twice")
-		}
+		f.end(errors.New("again"), nil)
 		if err := f.add(new(confirm)); !errors.Is(err, broker.ErrLost) {
 			t.Errorf("add after the end: %v", err)
 		}

@@ -25,7 +25,6 @@ type sink struct {
 
 	inFlight inFlight
 	begun    chan struct{} // says that inFlight.next is no longer nil
-	lost     chan struct{}
 
 	sending sync.Mutex // held while a message is written: channel.close must not come between its frames
 	once    sync.Once
@@ -60,7 +59,10 @@ func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkO
 		b.pool.release(conn)
 		return nil, err
 	}
-	s := &sink{pool: b.pool, conn: conn, ch: ch, to: at, begun: make(chan struct{}, 1), lost: make(chan struct{})}
+	s := &sink{
+		pool: b.pool, conn: conn, ch: ch, to: at,
+		inFlight: inFlight{over: make(chan struct{})}, begun: make(chan struct{}, 1),
+	}
 	if o.Unconfirmed {
 		s.written = new(broker.Answer)
 		s.written.Settle(nil)
@@ -100,7 +102,7 @@ func (s *sink) start() {
 
 // watch settles what is in flight until the channel has closed, which amqp091-go tells on both of its channels.
 func (s *sink) watch(returns <-chan amqp091.Return, closed <-chan *amqp091.Error) {
-	var reason *amqp091.Error
+	var reply *amqp091.Error
 	for returns != nil || closed != nil {
 		select {
 		case <-s.inFlight.next():
@@ -114,13 +116,13 @@ func (s *sink) watch(returns <-chan amqp091.Return, closed <-chan *amqp091.Error
 			}
 		case e, ok := <-closed:
 			if ok {
-				reason = e
+				reply = e
 			} else {
 				closed = nil
 			}
 		}
 	}
-	s.end(reason)
+	s.end(reply)
 }
 
 // settle settles the oldest as far as they have been answered. RabbitMQ sends a basic.return before the confirm of the
@@ -142,31 +144,19 @@ func (s *sink) note(r *amqp091.Return) {
 		return // unconfirmed: nobody is waiting for an answer
 	}
 	if !s.inFlight.returned(r) {
-		s.fail(fmt.Errorf("%w: the broker returned a message that was not sent: exchange %q, routing key %q",
+		s.inFlight.abandon(fmt.Errorf("%w: the broker returned a message that was not sent: exchange %q, routing key %q",
 			broker.ErrLost, r.Exchange, r.RoutingKey))
 	}
 }
 
-// fail ends the session from our side.
-func (s *sink) fail(err error) {
-	if s.inFlight.end(err, nil) {
-		close(s.lost)
-	}
-}
-
-// end settles what is left when the channel has closed. reply is the broker's reason, nil if there is none.
+// end settles what is left when the channel has closed.
 func (s *sink) end(reply *amqp091.Error) {
-	var err error
-	if reply != nil {
-		err = reply
-	}
+	err := reason(reply)
 	var only func(*confirm) error
 	if replied(err) != nil && !s.conn.amqp.IsClosed() { // the channel alone
 		only = func(c *confirm) error { return verdict(reply, len(c.message.Body)) }
 	}
-	if s.inFlight.end(lost(err, s.conn.wire), only) {
-		close(s.lost)
-	}
+	s.inFlight.end(lost(err, s.conn.wire), only)
 }
 
 // Send implements broker.Sink.
@@ -236,7 +226,7 @@ func (s *sink) room(ctx context.Context) error {
 		select {
 		case <-full:
 		case <-changed:
-		case <-s.lost:
+		case <-s.inFlight.over:
 			return s.inFlight.ended()
 		case <-ctx.Done():
 			return ctx.Err()
@@ -259,7 +249,7 @@ func (s *sink) route(m *broker.Message) (exchange, key string) {
 }
 
 // Lost implements broker.Sink.
-func (s *sink) Lost() <-chan struct{} { return s.lost }
+func (s *sink) Lost() <-chan struct{} { return s.inFlight.over }
 
 // Blocked implements broker.Blocker.
 func (s *sink) Blocked() (reason string, changed <-chan struct{}) { return s.conn.blocking.state() }
@@ -267,7 +257,7 @@ func (s *sink) Blocked() (reason string, changed <-chan struct{}) { return s.con
 // Close implements broker.Sink.
 func (s *sink) Close() error {
 	s.once.Do(func() {
-		s.fail(fmt.Errorf("%w: the sink was closed", broker.ErrLost))
+		s.inFlight.abandon(fmt.Errorf("%w: the sink was closed", broker.ErrLost))
 		s.sending.Lock() // whoever sends has finished; nobody begins
 		defer s.sending.Unlock()
 		s.closing = s.pool.vacate(s.conn, s.ch)

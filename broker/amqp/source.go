@@ -3,7 +3,6 @@ package amqp
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -217,32 +216,25 @@ func (s *source) advance(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	err = s.reason()
+	err = s.why()
 	s.mu.Lock()
 	s.err = err
 	s.mu.Unlock()
 	return err
 }
 
-// reason is why deliveries ended though nobody here has asked for it. amqp091-go reports before it ends them.
-func (s *source) reason() error {
+// why tells why deliveries ended though nobody here has asked for it. amqp091-go reports before it ends them.
+func (s *source) why() error {
 	select {
 	case tag, ok := <-s.cancelled:
 		if ok {
 			return fmt.Errorf("%w: the broker cancelled consumer %q: queue %q was deleted, or its node went down",
 				broker.ErrLost, tag, s.queue)
 		}
-		return s.reasonClosed(<-s.closed)
+		return lost(reason(<-s.closed), s.conn.wire)
 	case reply := <-s.closed:
-		return s.reasonClosed(reply)
+		return lost(reason(reply), s.conn.wire)
 	}
-}
-
-func (s *source) reasonClosed(reply *amqp091.Error) error {
-	if reply == nil {
-		return lost(nil, s.conn.wire)
-	}
-	return lost(reply, s.conn.wire)
 }
 
 // Ack implements broker.Source.
@@ -298,49 +290,6 @@ func (s *source) Close() error {
 		s.forget()
 	})
 	return s.closing
-}
-
-// resizable is the source of a queue; a stream cannot be consumed from again in the middle.
-type resizable struct{ *source }
-
-// Resize implements broker.Resizer: the consumer is cancelled and another one, with the new window, follows it on the
-// same channel. Until what the old one delivered is settled, it comes on top of the new window.
-func (s *resizable) Resize(ctx context.Context, window int) error {
-	_, err := await(ctx, s.broker.pool, func() (struct{}, error) {
-		s.calling.Lock()
-		defer s.calling.Unlock()
-		return struct{}{}, s.resize(window)
-	}, nil)
-	return err
-}
-
-func (s *resizable) resize(window int) error {
-	ended := make(chan struct{})
-	s.mu.Lock()
-	if s.stopped || s.tag == "" {
-		s.mu.Unlock()
-		return errors.New("the source has been stopped")
-	}
-	s.resizing = ended
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.resizing = nil
-		s.mu.Unlock()
-		close(ended)
-	}()
-	if err := errors.Join(s.cancel(), s.quiet.end(s.settle)); err != nil {
-		return err
-	}
-	next, err := s.consume(window)
-	if err != nil {
-		_ = s.ch.Close() // Receive must not wait for a consumer that never comes
-		return err
-	}
-	s.mu.Lock()
-	s.next = append(s.next, next)
-	s.mu.Unlock()
-	return nil
 }
 
 // consumerTag tells weir's consumers from others (see depth.go) and from one another.

@@ -192,7 +192,7 @@ func (r reading) Read(p []byte) (int, error) {
 	n, err := r.conn.Read(p)
 	if err != nil {
 		r.mu.Lock()
-		if r.cause == nil {
+		if r.cause == nil && !r.closed {
 			r.cause = err
 		}
 		r.mu.Unlock()

@@ -1,0 +1,78 @@
+package amqp
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/broker"
+)
+
+// Ensure settlements are kept back from when silence is waited for until it is ended, and then made in order, the
+// cumulative ones once.
+func TestQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q quiet
+		q.answered(100 * time.Millisecond)
+		var made []string
+		do := func(s settlement) error {
+			made = append(made, fmt.Sprint(s.tag))
+			return nil
+		}
+		settle := func(tag uint64, multiple bool, how broker.Settlement) {
+			check(t, q.settle(settlement{tag: tag, multiple: multiple, how: how}, do))
+		}
+		settle(1, true, broker.Acked)
+
+		begin := time.Now()
+		silent := make(chan time.Duration, 1)
+		go func() {
+			q.await()
+			silent <- time.Since(begin)
+		}()
+		for range 3 { // messages that were on their way
+			time.Sleep(300 * time.Millisecond)
+			q.received()
+		}
+		settle(2, true, broker.Acked)
+		settle(3, true, broker.Acked)
+		settle(4, false, broker.Rejected)
+		settle(5, true, broker.Acked)
+		if took := <-silent; took < 900*time.Millisecond+4*q.roundTrip() || took > mostWait {
+			t.Errorf("silent after %v", took)
+		}
+		if fmt.Sprint(made) != "[1]" {
+			t.Errorf("settled %v while it was kept back", made)
+		}
+		check(t, q.end(do))
+		settle(6, true, broker.Acked)
+		if fmt.Sprint(made) != "[1 3 4 5 6]" {
+			t.Errorf("settled %v", made)
+		}
+	})
+}
+
+// Ensure a broker that never falls silent is not waited for without end.
+func TestQuietNever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q quiet
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			q.await()
+		}()
+		begin := time.Now()
+		for {
+			select {
+			case <-done:
+				if took := time.Since(begin); took < mostWait || took > 2*mostWait {
+					t.Errorf("waited for %v", took)
+				}
+				return
+			case <-time.After(time.Millisecond):
+				q.received()
+			}
+		}
+	})
+}
