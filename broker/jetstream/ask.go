@@ -51,7 +51,7 @@ func (s *Sink) askFirst(q *inquiry) error {
 		case err != nil:
 			return err
 		case info == nil:
-			s.settleFirst(func() error { d.answer.Settle(errNoStream); return nil })
+			_ = s.settleFirst(func() error { d.answer.Settle(errNoStream); return nil })
 			return nil
 		case d.m == nil:
 			return fmt.Errorf("stream %s stores %s, and has no leader", info.Config.Name, d.subject)

@@ -71,16 +71,23 @@ func New(c Config, log *slog.Logger) *Broker {
 	return b
 }
 
-// Close closes every session and connection, and returns when nothing of the Broker runs any more.
+// Close closes every session and connection, and returns when nothing of the Broker runs any more. Closing twice is
+// harmless.
 func (b *Broker) Close() {
 	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
 	b.closed = true
 	sessions := b.sessions
 	b.sessions = nil
 	b.mu.Unlock()
+	var closing sync.WaitGroup
 	for s := range sessions {
-		s.Close()
+		closing.Go(func() { s.Close() })
 	}
+	closing.Wait()
 	b.cancel()
 	b.running.Wait()
 	b.manager.close()

@@ -12,7 +12,7 @@ import (
 type Config struct {
 	// Name is what logs and errors call this broker.
 	Name string
-	// URIs are the servers of one cluster (nats://, tls://), tried in random order.
+	// URIs are the servers of one cluster (nats://, tls://), tried in random order. Default nats://127.0.0.1:4222.
 	URIs []string
 	// InProcess, if set, is dialled instead of URIs (an embedded server).
 	InProcess nats.InProcessConnProvider
@@ -66,6 +66,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.VHost == "" {
 		c.VHost = "/"
+	}
+	if len(c.URIs) == 0 {
+		c.URIs = []string{nats.DefaultURL}
 	}
 	return c
 }

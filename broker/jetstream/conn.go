@@ -18,7 +18,7 @@ import (
 type conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
-	lost chan struct{} // closed when the connection is, whoever closed it
+	lost chan struct{} // closed when the connection is, and its watchers have been told
 
 	mu       sync.Mutex
 	cause    error // why it is lost
@@ -84,12 +84,12 @@ func (c *conn) onClosed(nc *nats.Conn) {
 	c.mu.Lock()
 	c.cause = lost(classify(err))
 	c.mu.Unlock()
-	close(c.lost)
 	c.each(func(w *watcher) {
 		if w.lost != nil {
 			w.lost(c.cause)
 		}
 	})
+	close(c.lost)
 }
 
 func (c *conn) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -104,7 +104,7 @@ func (c *conn) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	})
 }
 
-// quoted is the subject in "Permissions Violation for Publish to "a.b"", which is where the server says it.
+// quoted is what stands in quotes: in the text of a violation, the subject, which the server says nowhere else.
 func quoted(text string) string {
 	_, text, _ = strings.Cut(text, `"`)
 	text, _, _ = strings.Cut(text, `"`)
@@ -144,7 +144,9 @@ func (c *conn) call(ctx context.Context, resource string, request func(context.C
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("JetStream is not enabled, or has no leader: %w", err)
+		return fmt.Errorf("nobody answers for JetStream; is it enabled? %w", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("JetStream does not answer: %w", err)
 	}
 	return classify(err)
 }

@@ -123,7 +123,7 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 			if err != nil {
 				t.Fatal(err)
 			}
-			consuming, err := consumer.Consume(func(m natsjs.Msg) { m.Ack() })
+			consuming, err := consumer.Consume(func(m natsjs.Msg) { _ = m.Ack() })
 			if err != nil {
 				t.Fatal(err)
 			}

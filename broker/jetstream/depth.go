@@ -25,7 +25,6 @@ type depthOf struct {
 	read    time.Time
 	floor   uint64    // up to which everything is settled,
 	oldest  time.Time // and when the next message was stored
-	stream  string
 	created time.Time
 }
 
@@ -121,20 +120,20 @@ func (b *Broker) firstAfter(ctx context.Context, info *jetstream.ConsumerInfo, f
 		filters = []string{">"}
 	}
 	for _, filter := range filters {
-		var m *jetstream.RawStreamMsg
-		err = b.api(ctx, info.Stream, func(ctx context.Context, js jetstream.JetStream) error {
-			s, err := js.Stream(ctx, info.Stream)
-			if err == nil {
-				m, err = s.GetMsg(ctx, floor+1, jetstream.WithGetMsgSubject(filter))
-			}
-			return err
-		})
-		switch {
-		case code(err) == jetstream.JSErrCodeMessageNotFound:
-		case err != nil:
-			return time.Time{}, err
-		case first.IsZero() || m.Time.Before(first):
-			first = m.Time
+		question := map[string]any{"seq": floor + 1, "next_by_subj": filter}
+		var answer struct {
+			Error   *jetstream.APIError `json:"error"`
+			Message struct {
+				Time time.Time `json:"time"`
+			} `json:"message"`
+		}
+		if err := b.request(ctx, "STREAM.MSG.GET."+info.Stream, question, &answer); err != nil {
+			return first, err
+		}
+		if answer.Error != nil {
+			err = answer.Error
+		} else if stored := answer.Message.Time; first.IsZero() || stored.Before(first) {
+			first = stored
 		}
 	}
 	if first.IsZero() {

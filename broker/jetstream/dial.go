@@ -50,8 +50,8 @@ func (b *Broker) dial(ctx context.Context, use string) (*conn, error) {
 		return nil, fmt.Errorf("connect to %s (%s): %w", b.config.Name, strings.Join(b.shownURIs(), ", "), classify(err))
 	}
 	if err := c.use(nc, b.config.Domain); err != nil {
-		nc.Close()
-		return nil, err
+		c.close()
+		return nil, fmt.Errorf("connect to %s: %w", b.config.Name, err)
 	}
 	return c, nil
 }
@@ -96,10 +96,10 @@ func (b *Broker) logIn(o *nats.Options) (err error) {
 	return err
 }
 
-// shownURIs are the URIs without credentials and query.
+// shownURIs are the URIs without credentials and query; in process, one with the name of the broker.
 func (b *Broker) shownURIs() []string {
 	if b.config.InProcess != nil {
-		return []string{"in process"}
+		return []string{"nats://" + url.PathEscape(b.config.Name)}
 	}
 	shown := make([]string, len(b.config.URIs))
 	for i, s := range b.config.URIs {

@@ -79,8 +79,8 @@ func (s *Source) check() {
 	switch {
 	case err == nil:
 	case errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported), errors.Is(err, broker.ErrDenied):
-		s.fail(fmt.Errorf("consumer %s of stream %s: %w", s.at.consumer, s.at.stream, err))
+		_ = s.fail(fmt.Errorf("consumer %s of stream %s: %w", s.at.consumer, s.at.stream, err))
 	case since > suspectFor:
-		s.fail(fmt.Errorf("consumer %s of stream %s has not answered for %v: %w", s.at.consumer, s.at.stream, suspectFor, err))
+		_ = s.fail(fmt.Errorf("consumer %s of stream %s has not answered for %v: %w", s.at.consumer, s.at.stream, suspectFor, err))
 	}
 }

@@ -145,11 +145,11 @@ func (l *listeners) listen(heard *conn, hints chan struct{}) *conn {
 	}
 	hint := func(*nats.Msg) { notify(hints) }
 	for _, change := range []string{"CREATED", "DELETED"} {
-		c.nats.Subscribe("$JS.EVENT.ADVISORY.CONSUMER."+change+"."+l.stream+".>", hint)
+		_, _ = c.nats.Subscribe("$JS.EVENT.ADVISORY.CONSUMER."+change+"."+l.stream+".>", hint)
 	}
 	// A changed filter is told by the advisory about the request alone, which comes for all requests of the account.
 	request := []byte("CONSUMER.CREATE." + l.stream + ".")
-	c.nats.Subscribe("$JS.EVENT.ADVISORY.API", func(m *nats.Msg) {
+	_, _ = c.nats.Subscribe("$JS.EVENT.ADVISORY.API", func(m *nats.Msg) {
 		if bytes.Contains(m.Data, request) {
 			notify(hints)
 		}

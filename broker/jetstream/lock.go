@@ -112,7 +112,7 @@ func (b *Broker) tryLock(ctx context.Context, name string) (context.Context, fun
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l), closeWait)
 		defer cancel()
 		if !c.dead() { // otherwise the key goes by itself
-			bucket.Delete(ctx, key, jetstream.LastRevision(revision))
+			_ = bucket.Delete(ctx, key, jetstream.LastRevision(revision))
 		}
 	})
 	return l, func() { l.lose(context.Canceled); <-done }, nil

@@ -109,10 +109,10 @@ func TestTLS(t *testing.T) {
 		}}
 	}
 	works(t, open(t, trusting(ca.pool)))
-	fails(t, open(t, trusting(other.pool)), nil)
+	_ = fails(t, open(t, trusting(other.pool)), nil)
 	broken := trusting(nil)
 	broken.TLS = func() (*tls.Config, error) { return nil, os.ErrNotExist }
-	fails(t, open(t, broken), os.ErrNotExist)
+	_ = fails(t, open(t, broken), os.ErrNotExist)
 }
 
 // A server that asks for a certificate denies whoever has none, or one it does not know.
@@ -130,8 +130,8 @@ func TestMutualTLS(t *testing.T) {
 		}}
 	}
 	works(t, open(t, with(ca.leaf())))
-	fails(t, open(t, with()), broker.ErrDenied)
-	fails(t, open(t, with(other.leaf())), broker.ErrDenied)
+	_ = fails(t, open(t, with()), broker.ErrDenied)
+	_ = fails(t, open(t, with(other.leaf())), broker.ErrDenied)
 }
 
 // Secrets are read at each login, and are in no error.
@@ -159,7 +159,7 @@ func TestToken(t *testing.T) {
 		return jetstream.Config{URIs: s.urls(), Token: func() (string, error) { return token, nil }}
 	}
 	works(t, open(t, with("right")))
-	fails(t, open(t, with("wrong")), broker.ErrDenied)
+	_ = fails(t, open(t, with("wrong")), broker.ErrDenied)
 }
 
 func write(t *testing.T, content []byte) string {
@@ -191,8 +191,8 @@ func TestNKey(t *testing.T) {
 	_, _, stranger := newKey(t, nkeys.CreateUser)
 	s := startSystem(t, 1, func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} })
 	works(t, open(t, jetstream.Config{URIs: s.urls(), NKeyFile: write(t, seed)}))
-	fails(t, open(t, jetstream.Config{URIs: s.urls(), NKeyFile: write(t, stranger)}), broker.ErrDenied)
-	fails(t, open(t, jetstream.Config{URIs: s.urls(), NKeyFile: "/missing"}), os.ErrNotExist)
+	_ = fails(t, open(t, jetstream.Config{URIs: s.urls(), NKeyFile: write(t, stranger)}), broker.ErrDenied)
+	_ = fails(t, open(t, jetstream.Config{URIs: s.urls(), NKeyFile: "/missing"}), os.ErrNotExist)
 }
 
 // In operator mode users are known by JWTs, which creds files hold with the user's seed.
@@ -247,7 +247,7 @@ func TestCreds(t *testing.T) {
 		o.SystemAccount = system
 	})
 	works(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: creds(shop, time.Time{})}))
-	fails(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: creds(shop, time.Now().Add(-time.Minute))}), broker.ErrDenied)
-	fails(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: "/missing"}), os.ErrNotExist)
-	fails(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: creds(poor, time.Time{})}), broker.ErrUnsupported)
+	_ = fails(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: creds(shop, time.Now().Add(-time.Minute))}), broker.ErrDenied)
+	_ = fails(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: "/missing"}), os.ErrNotExist)
+	_ = fails(t, open(t, jetstream.Config{URIs: s.urls(), CredsFile: creds(poor, time.Time{})}), broker.ErrUnsupported)
 }

@@ -34,10 +34,10 @@ func TestAgeOfTheOldest(t *testing.T) {
 	stored := map[string]time.Time{}
 	for _, m := range []string{"1 s.other", "2 s.a", "3 s.other", "4 s.b", "5 s.a"} {
 		var body, subject string
-		fmt.Sscan(m, &body, &subject)
+		_, _ = fmt.Sscan(m, &body, &subject)
 		publish(t, js, subject, body)
 		stored[body] = time.Now()
-		time.Sleep(50 * time.Millisecond)
+		<-time.After(50 * time.Millisecond) // so that their ages differ
 	}
 	src := openSource(t, b, at, broker.SourceOptions{})
 	var held []*broker.Message

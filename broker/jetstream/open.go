@@ -31,7 +31,6 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 		inbox: nats.NewInbox() + ".", ended: make(chan struct{}),
 		wake: make(chan struct{}, 1), settled: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
 	}
-	s.ctx, s.cancel = context.WithCancel(b.ctx)
 	s.window = s.at.bounded(o.Window)
 	if s.window < o.Window {
 		s.log.Warn("window is cut by the consumer's max-ack-pending", "window", s.window, "wanted", o.Window)
@@ -59,7 +58,6 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 		b: b, to: to, unconfirmed: o.Unconfirmed, ended: make(chan struct{}), room: make(chan struct{}, 1), lost: make(chan struct{}),
 		id: identity{site: o.Site, byMessageID: o.DeduplicateBy == "message-id"}, routes: routes{b: b},
 	}
-	s.ctx, s.cancel = context.WithCancel(b.ctx)
 	if err := b.target(ctx, at, o, &s.routes); err != nil {
 		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
 	}
@@ -71,6 +69,7 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 		b.sending.release(s.conn)
 		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
 	}
+	s.ctx, s.cancel = context.WithCancel(b.ctx)
 	s.stop = s.conn.watch(&watcher{lost: s.fail, refused: s.refused})
 	if err := b.opened(s); err != nil {
 		return nil, err
@@ -85,7 +84,7 @@ func (b *Broker) target(ctx context.Context, at broker.Address, o broker.SinkOpt
 	var err error
 	switch {
 	case at.Queue != "":
-		stream, _, err = b.locateQueue(ctx, at.Queue, o.Predeclared, o.DeclareArgs)
+		stream, err = b.targetQueue(ctx, at.Queue, o)
 	case at.Exchange != "":
 		if stream, err = b.locateExchange(ctx, at.Exchange, o.Predeclared); err == nil {
 			err = b.anchor(ctx, stream)
@@ -102,6 +101,23 @@ func (b *Broker) target(ctx context.Context, at broker.Address, o broker.SinkOpt
 	return err
 }
 
+// targetQueue declares the stream of a queue, and where that is weir's own also the consumer, so that its depth can be
+// read before anybody has received.
+func (b *Broker) targetQueue(ctx context.Context, queue string, o broker.SinkOptions) (*jetstream.StreamInfo, error) {
+	config, err := b.queueStream(queue, o.DeclareArgs)
+	if err != nil {
+		return nil, err
+	}
+	if o.Predeclared {
+		return b.existingStream(ctx, config.Name)
+	}
+	stream, err := b.declareStream(ctx, config)
+	if err == nil && stream.Config.Metadata[metadataKey] != "" {
+		_, err = b.declareConsumer(ctx, config.Name, b.durable(b.names.durable(queue)))
+	}
+	return stream, err
+}
+
 // subscribe has the connection call f with each message, in order and from one goroutine. ended is closed when f is
 // called no more.
 func subscribe(nc *nats.Conn, subject string, f nats.MsgHandler, ended chan struct{}) (*nats.Subscription, error) {
@@ -109,7 +125,7 @@ func subscribe(nc *nats.Conn, subject string, f nats.MsgHandler, ended chan stru
 	if err != nil {
 		return nil, err
 	}
-	sub.SetPendingLimits(-1, -1) // what may come is bounded by what has been asked for
+	_ = sub.SetPendingLimits(-1, -1) // what may come is bounded by what has been asked for
 	end := sync.OnceFunc(func() { close(ended) })
 	sub.SetClosedHandler(func(string) { end() })
 	if !sub.IsValid() { // closed before it had the handler
@@ -124,9 +140,10 @@ func (s *Source) start() (err error) {
 	if s.sub, err = subscribe(nc, s.inbox+"*", s.onMessage, s.ended); err != nil {
 		return err
 	}
-	s.stop = s.conn.watch(&watcher{lost: func(err error) { s.fail(err) }, refused: s.refused})
+	s.ctx, s.cancel = context.WithCancel(s.b.ctx)
+	s.stop = s.conn.watch(&watcher{lost: func(err error) { _ = s.fail(err) }, refused: s.refused})
 	if rest := s.b.leftovers.take(s.at.key(), s.at.ackWait); len(rest) > 0 {
-		giveBack(nc, rest) // if it cannot be told, their ack wait brings them back
+		_ = giveBack(nc, rest) // if it cannot be told, their ack wait brings them back
 	}
 	s.mu.Lock()
 	s.refill()

@@ -122,10 +122,18 @@ func (b *Broker) locateQueue(ctx context.Context, queue string, predeclared bool
 	return stream, consumer, err
 }
 
-func (b *Broker) existing(ctx context.Context, stream, consumer string) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
-	s, err := b.streamInfo(ctx, stream)
+func (b *Broker) existingStream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	info, err := b.streamInfo(ctx, name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("stream %s: %w", stream, err)
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	return info, nil
+}
+
+func (b *Broker) existing(ctx context.Context, stream, consumer string) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
+	s, err := b.existingStream(ctx, stream)
+	if err != nil {
+		return nil, nil, err
 	}
 	c, err := b.consumerInfo(ctx, stream, consumer)
 	if err != nil {
@@ -168,14 +176,10 @@ func (b *Broker) locateBinding(ctx context.Context, at broker.Address, o broker.
 
 func (b *Broker) locateExchange(ctx context.Context, exchange string, predeclared bool) (*jetstream.StreamInfo, error) {
 	config := b.exchangeStream(exchange)
-	if !predeclared {
-		return b.declareStream(ctx, config)
+	if predeclared {
+		return b.existingStream(ctx, config.Name)
 	}
-	info, err := b.streamInfo(ctx, config.Name)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s for exchange %s: %w", config.Name, exchange, err)
-	}
-	return info, nil
+	return b.declareStream(ctx, config)
 }
 
 // locateConsumer takes a consumer in NATS' words. The stream must exist; nobody but its owner knows what belongs in it.

@@ -184,7 +184,7 @@ func (s *Sink) Close() error {
 	s.mu.Unlock()
 	s.stop()
 	s.asking.Wait()
-	s.sub.Unsubscribe()
+	_ = s.sub.Unsubscribe()
 	<-s.ended
 	s.b.sending.release(s.conn)
 	s.b.forget(s)

@@ -180,7 +180,7 @@ func TestDoubtsKeepTheOrder(t *testing.T) {
 	n := 0
 	for m := range batch.Messages() {
 		var i int
-		fmt.Sscan(string(m.Data()), &i)
+		_, _ = fmt.Sscan(string(m.Data()), &i)
 		if i <= last {
 			t.Fatalf("message %d came after %d", i, last)
 		}
@@ -410,7 +410,7 @@ func TestAPublishThatRacesABindingIsNotLost(t *testing.T) {
 		}
 		for m := range batch.Messages() {
 			got[string(m.Data())] = true
-			m.Ack()
+			_ = m.Ack()
 		}
 		return len(got) == all
 	})

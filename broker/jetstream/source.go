@@ -198,7 +198,10 @@ func (s *Source) onEnd(id string, h nats.Header) {
 		return
 	}
 	n, known := s.requests.ended(number, messages, bytes)
-	if known && status == "409" && messages > 0 && messages == n.messages {
+	if known && status == "409" && messages == n.messages { // not even one fits
+		if s.requests.large {
+			s.doubted(errors.New("the next message is larger than the consumer lets a request be"))
+		}
 		s.requests.large = true
 	}
 	s.refill()
@@ -230,7 +233,7 @@ func (s *Source) fail(err error) error {
 // refused is told of what the connection may not do.
 func (s *Source) refused(subject string, err error) {
 	if strings.HasPrefix(subject, s.inbox) || subject == s.at.next || strings.HasPrefix(subject, "$JS.ACK.") {
-		s.fail(err)
+		_ = s.fail(err)
 	}
 }
 

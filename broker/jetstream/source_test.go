@@ -89,7 +89,7 @@ func TestStreamOffset(t *testing.T) {
 	b := open(t, jetstream.Config{URIs: s.urls()})
 	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s"}})
 	publish(t, js, "s", "1", "2")
-	time.Sleep(1100 * time.Millisecond) // x-stream-offset has whole seconds
+	<-time.After(1100 * time.Millisecond) // x-stream-offset has whole seconds
 	now := time.Now().Truncate(time.Second)
 	publish(t, js, "s", "3", "4")
 	for offset, want := range map[any]string{nil: "1", "first": "1", "last": "4", "next": "5", int64(2): "2", int32(0): "1", now: "3"} {

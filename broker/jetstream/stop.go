@@ -56,7 +56,7 @@ func (s *Source) unsubscribe() {
 		case <-timer.C:
 		}
 	}
-	s.sub.Unsubscribe() // for a server that does not answer; otherwise it has been done
+	_ = s.sub.Unsubscribe() // for a server that does not answer; otherwise it has been done
 	<-s.ended
 }
 
@@ -69,7 +69,7 @@ func (s *Source) Close() error {
 	}
 	s.closed, s.stopping = true, true
 	s.mu.Unlock()
-	s.fail(errSourceClosed)
+	_ = s.fail(errSourceClosed)
 	s.stop()
 	s.keeping.Wait()
 	s.unsubscribe()
