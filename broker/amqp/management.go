@@ -91,7 +91,7 @@ func (m *management) ask(ctx context.Context, uri string, out any) error {
 		}
 		return err
 	}
-	defer reply.Body.Close() //nolint:errcheck // it has been read
+	defer reply.Body.Close() // it has been read
 	switch reply.StatusCode {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:

@@ -7,9 +7,9 @@ import (
 	"weir/broker"
 )
 
-// Bounds of the silence that quiet waits for, and of the wait.
+// Bounds of the silence that quiet waits for, and of the wait. A busy broker may pause in the middle.
 const (
-	leastSilence = 10 * time.Millisecond
+	leastSilence = 150 * time.Millisecond
 	mostSilence  = 500 * time.Millisecond
 	mostWait     = 2 * time.Second
 )
@@ -20,8 +20,8 @@ const settling = 25 * time.Millisecond
 // quiet brings a consumer to rest before it is cancelled, and a channel before it is closed.
 //
 // A quorum queue takes back what is on its way to a consumer that has been cancelled, counts that towards the delivery
-// limit, and gives it to others, out of order. So settlements are kept back for a moment: the window fills, the broker
-// falls silent, and nothing is on its way any more.
+// limit, and gives it to others, out of order. So settlements are kept back for a moment: once as many messages have been
+// received and not settled as the window allows, or the broker has been silent for a while, nothing is on its way any more.
 //
 // It also forgets settlements that its channel has not passed on when it closes, which are those beyond a few dozen at
 // once; the messages would come again. So after a Stop all are kept back until Close, which settles them in one go.
@@ -31,6 +31,12 @@ type quiet struct {
 	kept    []settlement
 	last    time.Time // of the last message received, while keeping
 	trip    time.Duration
+
+	window   int
+	first    uint64              // tag of the consumer's first message
+	received uint64              // the last tag
+	floor    uint64              // every tag up to it has been settled
+	singles  map[uint64]struct{} // settled beyond it
 }
 
 // settlement is one basic.ack or basic.reject.
@@ -53,10 +59,18 @@ func (q *quiet) roundTrip() time.Duration {
 	return q.trip
 }
 
-// received notes a message, if that matters.
-func (q *quiet) received() {
+// begin is called before the first message of a consumer is received.
+func (q *quiet) begin(window int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.window, q.first = window, q.received+1
+}
+
+// receive notes a message.
+func (q *quiet) receive(tag uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.received = tag
 	if q.keeping {
 		q.last = time.Now()
 	}
@@ -67,6 +81,7 @@ func (q *quiet) settle(t settlement, do func(settlement) error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.keeping {
+		q.settled(t)
 		return do(t)
 	}
 	if n := len(q.kept); n > 0 && t.multiple && q.kept[n-1].multiple {
@@ -77,6 +92,34 @@ func (q *quiet) settle(t settlement, do func(settlement) error) error {
 	return nil
 }
 
+// settled counts what the broker is told.
+func (q *quiet) settled(t settlement) {
+	if !t.multiple {
+		if q.singles == nil {
+			q.singles = make(map[uint64]struct{})
+		}
+		q.singles[t.tag] = struct{}{}
+		return
+	}
+	q.floor = t.tag
+	for tag := range q.singles {
+		if tag <= q.floor {
+			delete(q.singles, tag)
+		}
+	}
+}
+
+// full tells whether the consumer's window is, as the broker sees it.
+func (q *quiet) full() bool {
+	unsettled := int(q.received) - int(max(q.floor, q.first-1))
+	for tag := range q.singles {
+		if tag >= q.first {
+			unsettled--
+		}
+	}
+	return unsettled >= q.window
+}
+
 // await begins to keep settlements back and returns when the broker has fallen silent.
 func (q *quiet) await() {
 	q.mu.Lock()
@@ -84,13 +127,13 @@ func (q *quiet) await() {
 	q.keeping, q.last = true, began
 	silence := min(max(4*q.trip, leastSilence), mostSilence)
 	q.mu.Unlock()
-	tick := time.NewTicker(silence / 4)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for now := range tick.C {
 		q.mu.Lock()
-		silent := now.Sub(q.last) >= silence
+		resting := q.full() || now.Sub(q.last) >= silence
 		q.mu.Unlock()
-		if silent || now.Sub(began) > mostWait {
+		if resting || now.Sub(began) > mostWait {
 			return
 		}
 	}
@@ -104,6 +147,7 @@ func (q *quiet) end(do func(settlement) error) error {
 	kept := q.kept
 	q.kept = nil
 	for _, t := range kept {
+		q.settled(t)
 		if err := do(t); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 func TestQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quiet
+		q.begin(1000)
 		q.answered(100 * time.Millisecond)
 		var made []string
 		do := func(s settlement) error {
@@ -31,9 +32,9 @@ func TestQuiet(t *testing.T) {
 			q.await()
 			silent <- time.Since(begin)
 		}()
-		for range 3 { // messages that were on their way
+		for i := range 3 { // messages that were on their way
 			time.Sleep(300 * time.Millisecond)
-			q.received()
+			q.receive(uint64(7 + i))
 		}
 		settle(2, true, broker.Acked)
 		settle(3, true, broker.Acked)
@@ -57,6 +58,7 @@ func TestQuiet(t *testing.T) {
 func TestQuietNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quiet
+		q.begin(1000)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -71,8 +73,27 @@ func TestQuietNever(t *testing.T) {
 				}
 				return
 			case <-time.After(time.Millisecond):
-				q.received()
+				q.receive(1)
 			}
+		}
+	})
+}
+
+// Ensure a full window is as good as silence: the broker cannot send more.
+func TestQuietFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q quiet
+		q.begin(3)
+		for tag := range uint64(5) {
+			q.receive(tag + 1)
+		}
+		do := func(settlement) error { return nil }
+		check(t, q.settle(settlement{tag: 1, multiple: true}, do))
+		check(t, q.settle(settlement{tag: 3}, do)) // 2, 4 and 5 are left
+		begin := time.Now()
+		q.await()
+		if took := time.Since(begin); took >= leastSilence {
+			t.Errorf("waited for %v though the window was full", took)
 		}
 	})
 }

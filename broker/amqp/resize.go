@@ -3,10 +3,18 @@ package amqp
 import (
 	"context"
 	"errors"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // resizable is the source of a queue; a stream cannot be consumed from again in the middle.
 type resizable struct{ *source }
+
+// follower is a consumer whose deliveries come after those of the one before.
+type follower struct {
+	deliveries <-chan amqp091.Delivery
+	window     int
+}
 
 // Resize implements broker.Resizer: the consumer is cancelled and another one, with the new window, follows it on the
 // same channel. Until what the old one delivered is settled, it comes on top of the new window.
@@ -43,7 +51,7 @@ func (s *resizable) resize(window int) error {
 		return err
 	}
 	s.mu.Lock()
-	s.next = append(s.next, next)
+	s.next = append(s.next, follower{next, window})
 	s.mu.Unlock()
 	return nil
 }

@@ -36,11 +36,11 @@ type source struct {
 	quiet   quiet
 
 	mu       sync.Mutex
-	tag      string                    // of the consumer, empty without one
-	next     []<-chan amqp091.Delivery // of the consumers that follow, in order
-	resizing chan struct{}             // closed when Resize has ended; nil when it is not under way
-	stopped  bool                      // Stop has been called
-	err      error                     // why the session has ended, once Receive has said so
+	tag      string        // of the consumer, empty without one
+	next     []follower    // the consumers that follow, in order
+	resizing chan struct{} // closed when Resize has ended; nil when it is not under way
+	stopped  bool          // Stop has been called
+	err      error         // why the session has ended, once Receive has said so
 
 	once    sync.Once
 	closing error
@@ -96,6 +96,7 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 		_ = s.Close()
 		return nil, err
 	}
+	s.quiet.begin(o.Window)
 	return &resizable{s}, nil
 }
 
@@ -181,7 +182,7 @@ func (s *source) Receive(ctx context.Context) (*broker.Message, error) {
 		select {
 		case d, ok := <-s.deliveries:
 			if ok {
-				s.quiet.received()
+				s.quiet.receive(d.DeliveryTag)
 				return incoming(&d, s.scope), nil
 			}
 			if err := s.advance(ctx); err != nil {
@@ -198,7 +199,8 @@ func (s *source) advance(ctx context.Context) error {
 	s.mu.Lock()
 	resizing, stopped, err := s.resizing, s.stopped, s.err
 	if len(s.next) > 0 {
-		s.deliveries, s.next = s.next[0], s.next[1:]
+		s.quiet.begin(s.next[0].window)
+		s.deliveries, s.next = s.next[0].deliveries, s.next[1:]
 		s.mu.Unlock()
 		return nil
 	}

@@ -60,6 +60,7 @@ func (b *Broker) openStream(ctx context.Context, s *source, o broker.SourceOptio
 			}
 			s.args[streamOffset] = last + 1
 		}
+		s.quiet.begin(o.Window)
 		s.deliveries, err = s.consume(o.Window)
 	}
 	if err != nil {
