@@ -28,7 +28,7 @@ func TestAges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var a ages
-			for _, reading := range strings.Split(c.readings, ";") {
+			for reading := range strings.SplitSeq(c.readings, ";") {
 				var s sample
 				var second int
 				if n, _ := fmt.Sscanf(strings.TrimSpace(reading), "%d: %d %d, %d %d %d",

@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -87,7 +88,7 @@ func forward(b *testing.B, source broker.Source, sink broker.Sink, n int) {
 		if !ok {
 			break
 		}
-		if p.c.Err() == broker.ErrPending {
+		if errors.Is(p.c.Err(), broker.ErrPending) {
 			ack()
 			<-p.c.Done()
 		}

@@ -152,7 +152,8 @@ func (p *pool) run(ctx context.Context, c *connection) {
 				continue
 			}
 			c.blocking.set(b)
-		case <-closed: // its channels tell the sessions
+		case err := <-closed:
+			_ = err // its channels tell the sessions
 			return
 		case <-ctx.Done():
 			c.close()

@@ -85,8 +85,7 @@ func (m *management) ask(ctx context.Context, uri string, out any) error {
 	req.Header.Set("Accept", "application/json")
 	reply, err := m.client.Do(req)
 	if err != nil {
-		var detailed *url.Error // repeats the URI, which may hold a password
-		if errors.As(err, &detailed) {
+		if detailed, ok := errors.AsType[*url.Error](err); ok {
 			err = detailed.Err
 		}
 		return err

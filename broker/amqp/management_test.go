@@ -61,7 +61,7 @@ func TestManagementErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			m := serve(t, func(w http.ResponseWriter, r *http.Request) { asked++; c.answer(w) })
+			m := serve(t, func(w http.ResponseWriter, _ *http.Request) { asked++; c.answer(w) })
 			m.uris = append(m.uris, m.uris[0])
 			_, err := m.queue(t.Context(), "/", "q")
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
@@ -79,7 +79,7 @@ func TestManagementErrors(t *testing.T) {
 
 // Ensure the next node is asked when one does not answer, and that a password in a URI by mistake does not show.
 func TestManagementFailover(t *testing.T) {
-	m := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"type":"classic"}`) })
+	m := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"type":"classic"}`) })
 	dead := "http://user:hidden@127.0.0.1:1"
 	m.uris = []string{dead, m.uris[0]}
 	q, err := m.queue(t.Context(), "/", "q")

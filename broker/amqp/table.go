@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -79,9 +80,7 @@ func toTableAt(t broker.Table, depth int) (out amqp091.Table, size int, err erro
 		}
 		if !copied {
 			out, copied = make(amqp091.Table, len(t)), true
-			for k, v := range t {
-				out[k] = v
-			}
+			maps.Copy(out, t)
 		}
 		out[key] = converted
 	}
