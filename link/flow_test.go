@@ -60,6 +60,23 @@ func TestAckDoesNotWaitForTheNextConfirm(t *testing.T) {
 	})
 }
 
+// A window is acked in parts, so that there is room again before all of it is settled.
+func TestWindowIsAckedInParts(t *testing.T) {
+	play(t, func(r *rig) {
+		r.spec.Window = 80
+		r.to.HoldConfirms()
+		r.put(80)
+		r.start()
+		r.arrived(time.Second, 80)
+		r.to.ReleaseConfirms()
+		r.after(10 * time.Millisecond)
+		if r.source.acks < 8 || r.source.acks > 16 {
+			r.Errorf("%d acks", r.source.acks)
+		}
+		r.empty()
+	})
+}
+
 func TestNothingIsAckedBeforeItIsConfirmed(t *testing.T) {
 	play(t, func(r *rig) {
 		r.spec.Window = 50
@@ -112,6 +129,16 @@ func TestRateLimitIsKept(t *testing.T) {
 		if n := r.unacked() + len(r.from.Bodies("in")) + len(r.out()); n != 5000 {
 			r.Errorf("%d messages in all, want 5000", n)
 		}
+	})
+}
+
+func TestLinkThatWaitsForItsRateLimitIsRunning(t *testing.T) {
+	play(t, func(r *rig) {
+		r.spec.RateLimit = 0.1
+		r.put(20)
+		r.start()
+		r.reaches(5*time.Second, link.Running)
+		r.during(time.Minute, "it is running", func() bool { return r.state() == link.Running })
 	})
 }
 

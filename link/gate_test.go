@@ -20,6 +20,7 @@ type gate struct {
 	changed chan struct{}
 	fails   error
 	opened  int
+	done    int
 }
 
 func newGate(open bool) *gate {
@@ -69,7 +70,7 @@ func (g *gate) Open(ctx context.Context) (context.Context, func(), error) {
 		defer shut()
 		_ = g.until(open, false)
 	})
-	return open, func() { shut(); watching.Wait() }, nil
+	return open, func() { shut(); watching.Wait(); g.done++ }, nil
 }
 
 func (g *gate) Shut() (link.State, string) {
@@ -196,6 +197,9 @@ func TestBothIsOpenWhileBothAre(t *testing.T) {
 					for ctx.Err() == nil {
 						open, done, err := pair.Open(ctx)
 						if err != nil {
+							if ctx.Err() == nil {
+								t.Errorf("Open: %v", err)
+							}
 							continue
 						}
 						set("open")
@@ -221,6 +225,11 @@ func TestBothIsOpenWhileBothAre(t *testing.T) {
 				}
 				cancel()
 				running.Wait()
+				for n, g := range gates {
+					if g.done != g.opened {
+						t.Errorf("gate %c was opened %d times and done %d times", n, g.opened, g.done)
+					}
+				}
 			})
 		})
 	}

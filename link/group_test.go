@@ -109,16 +109,18 @@ func TestApplyTouchesOnlyWhatChanged(t *testing.T) {
 	})
 }
 
-// What the old link has in flight is delivered before the new one begins, so that the order is kept.
+// What the old link has in flight is delivered before the new one begins, so that the order is kept, also if the way of
+// the new one is shorter.
 func TestRestartDrainsTheOldLinkFirst(t *testing.T) {
 	crew(t, func(f *fleet) {
-		f.to.Latency(80 * time.Millisecond)
 		f.group.Apply([]link.Spec{f.specOf("q", "0")})
-		for i := range 3000 {
-			f.from.Put("q", number(i))
-		}
 		for version := 1; version <= 5; version++ {
+			for i := range 600 {
+				f.from.Put("q", number(600*(version-1)+i))
+			}
+			f.to.Latency(800 * time.Millisecond)
 			f.eventually("messages are in flight", func() bool { return f.status("q").InFlight > 20 })
+			f.to.Latency(time.Millisecond)
 			c := f.group.Apply([]link.Spec{f.specOf("q", fmt.Sprint(version))})
 			f.same("restarted", c.Restarted, []string{"q"})
 		}
@@ -133,14 +135,15 @@ func TestRestartDrainsTheOldLinkFirst(t *testing.T) {
 // A link that is taken out and put back before it has drained is the same queue, too.
 func TestPutBackWhileTheOldLinkStillDrains(t *testing.T) {
 	crew(t, func(f *fleet) {
-		f.to.Latency(80 * time.Millisecond)
 		spec := f.specOf("q", "1")
 		f.group.Apply([]link.Spec{spec})
-		for i := range 2000 {
-			f.from.Put("q", number(i))
-		}
-		for range 5 {
+		for round := range 5 {
+			for i := range 400 {
+				f.from.Put("q", number(400*round+i))
+			}
+			f.to.Latency(800 * time.Millisecond)
 			f.eventually("messages are in flight", func() bool { return f.status("q").InFlight > 20 })
+			f.to.Latency(time.Millisecond)
 			f.group.Apply(nil)
 			f.group.Apply([]link.Spec{spec})
 		}

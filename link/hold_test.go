@@ -93,6 +93,42 @@ func TestHoldLimitCountsFromTheLastProgress(t *testing.T) {
 	})
 }
 
+// Nor is one that takes messages and is lost before it confirms any: the link is holding all the while.
+func TestStateWhileADestinationIsLostAgainAndAgain(t *testing.T) {
+	play(t, func(r *rig) {
+		r.spec.Destination = destination{Destination: r.spec.Destination, wrap: func(s broker.Sink, _ broker.SinkOptions) broker.Sink {
+			time.AfterFunc(3*time.Second, func() { _ = s.Close() })
+			return s
+		}}
+		r.to.HoldConfirms()
+		r.put(5)
+		r.start()
+		s := r.reaches(5*time.Second, link.Holding)
+		r.during(5*time.Minute, "it is holding", func() bool { return r.state() == link.Holding })
+		if again := r.link.Status(); !again.Since.Equal(s.Since) || again.Attempt < 50 {
+			r.Errorf("first %+v, then %+v", s, again)
+		}
+	})
+}
+
+// The next try is told while it is awaited, not while it is under way.
+func TestNextTryIsInTheFuture(t *testing.T) {
+	play(t, func(r *rig) {
+		r.to.Down(errAway)
+		r.spec.Reconnect = link.Delays{Min: 10 * time.Second, Max: 10 * time.Second}
+		r.start()
+		s := r.reaches(time.Second, link.Retrying)
+		if !s.NextTry.After(time.Now()) {
+			r.Errorf("next try at %v, now is %v", s.NextTry, time.Now())
+		}
+		r.to.Silent()
+		r.after(12 * time.Second)
+		if s := r.link.Status(); s.State != link.Retrying || !s.NextTry.IsZero() {
+			r.Errorf("%+v", s)
+		}
+	})
+}
+
 // A queue drops what has come back too often; the link pauses itself before that, and says why.
 func TestReturnsLimitPausesTheLink(t *testing.T) {
 	play(t, func(r *rig) {

@@ -113,7 +113,9 @@ func (l *Link) serve(ctx context.Context) error {
 		if s.lasted() {
 			retry.reset()
 		}
-		l.board.reconnects.Add(1)
+		if !s.sourceOpened.IsZero() {
+			l.board.reconnects.Add(1)
+		}
 		if !l.standBack(ctx, Retrying, err, retry.next()) {
 			return nil
 		}

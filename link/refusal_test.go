@@ -274,7 +274,7 @@ func TestLostSinkWhileRetryingKeepsCount(t *testing.T) {
 		r.put(20)
 		r.start()
 		for i := range int64(4) {
-			r.until(time.Minute, "one more try", func() bool { return tries.Load() == i+1 })
+			r.until(time.Minute, "one more try", func() bool { return tries.Load() >= i+1 })
 			r.to.Cut()
 		}
 		r.until(time.Minute, "it is dropped", func() bool { return r.link.Status().Counts.Dropped == 1 })
@@ -303,6 +303,43 @@ func TestBlockedWhileRetrying(t *testing.T) {
 		r.reaches(5*time.Second, link.Idle)
 		if _, sinks := r.to.Opened(); sinks != 1 {
 			r.Errorf("%d sessions", sinks)
+		}
+	})
+}
+
+// However slow a try is, the link is retrying and not running.
+func TestStateWhileARetryIsOnItsWay(t *testing.T) {
+	play(t, func(r *rig) {
+		r.to.Latency(5 * time.Second)
+		r.refuses(refusals["refused"], 0)
+		r.put(20)
+		r.start()
+		s := r.reaches(10*time.Second, link.Retrying)
+		r.during(20*time.Second, "it is retrying", func() bool { return r.state() == link.Retrying })
+		if again := r.link.Status(); !again.Since.Equal(s.Since) || again.Attempt < 3 {
+			r.Errorf("first %+v, then %+v", s, again)
+		}
+	})
+}
+
+// The back-off is that of one message: the next one begins anew.
+func TestBackOffOfARefusalBeginsAnewWithTheNextMessage(t *testing.T) {
+	play(t, func(r *rig) {
+		r.spec.Reconnect = link.Delays{Min: 100 * time.Millisecond, Max: time.Hour}
+		r.spec.OnRefused = link.Recourse{Attempts: 12, Then: link.Drop}
+		r.spec.Window = 1
+		var tries []time.Time
+		r.to.Refuse(func(m *broker.Message) error {
+			if string(m.Body) == number(1) {
+				tries = append(tries, time.Now())
+			}
+			return broker.ErrRefused
+		})
+		r.put(2)
+		r.start()
+		r.until(24*time.Hour, "the second was tried twice", func() bool { return len(tries) >= 2 })
+		if took := tries[1].Sub(tries[0]); took > 110*time.Millisecond {
+			r.Errorf("its first delay was %v", took)
 		}
 	})
 }
@@ -353,6 +390,26 @@ func TestRefusedMessageMayBecomeStranded(t *testing.T) {
 		d.rule()
 		r.arrived(10*time.Second, 20)
 		r.empty()
+	})
+}
+
+// The ack of a message that was retried does not settle an older one that has nowhere to go.
+func TestRetriedMessageOvertakesAStrandedOne(t *testing.T) {
+	play(t, func(r *rig) {
+		r.to.Latency(10 * time.Millisecond)
+		r.strands(3)
+		lift := r.refuses(refusals["refused"], 5)
+		r.put(10)
+		r.start()
+		r.reaches(5*time.Second, link.Retrying)
+		lift()
+		r.arrived(5*time.Second, 9)
+		r.after(time.Second)
+		if n := r.unacked(); n != 1 {
+			r.Errorf("%d unacked, want the stranded one", n)
+		}
+		r.stop()
+		r.same("back at the source", r.from.Bodies("in"), []string{number(3)})
 	})
 }
 

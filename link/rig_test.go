@@ -183,19 +183,25 @@ func (r *rig) complete(n, duplicates int) {
 // empty demands that the source holds nothing any more, ready or not.
 func (r *rig) empty() {
 	r.Helper()
-	d, err := r.from.Depth(context.Background(), broker.Address{Queue: "in"})
-	if err != nil || d.Ready.N != 0 || d.Unacked.N != 0 {
-		r.Errorf("the source still has %v ready and %v unacked (%v)", d.Ready, d.Unacked, err)
+	if n := r.remain(); n != 0 {
+		r.Errorf("the source still has %d, %d of them unacked", n, r.unacked())
 	}
 }
 
-// unacked is what the link holds at its source.
-func (r *rig) unacked() int {
+// remain is what the source still has, ready or not; unacked is the part of it in the link's hands.
+func (r *rig) remain() int {
+	d := r.depth()
+	return int(d.Ready.N + d.Unacked.N)
+}
+
+func (r *rig) unacked() int { return int(r.depth().Unacked.N) }
+
+func (r *rig) depth() broker.Depth {
 	d, err := r.from.Depth(context.Background(), broker.Address{Queue: "in"})
 	if err != nil {
 		r.Fatal(err)
 	}
-	return int(d.Unacked.N)
+	return d
 }
 
 // contains demands that a text has a part.
@@ -214,6 +220,7 @@ type ledger struct {
 	mu                     sync.Mutex
 	redelivered            []string // that had been delivered before: somebody gave them back
 	acks, settled, mostOut int      // calls of Ack and Settle; the most messages received and not settled
+	late                   int      // calls of Resize after Stop
 	wrap                   func(broker.Source) broker.Source
 }
 
@@ -245,6 +252,7 @@ type counted struct {
 	broker.Source
 	*ledger
 	unsettled []uint64
+	stopped   bool
 }
 
 func (c *counted) Receive(ctx context.Context) (*broker.Message, error) {
@@ -278,8 +286,18 @@ func (c *counted) Settle(m *broker.Message, how broker.Settlement) error {
 	return c.Source.Settle(m, how)
 }
 
+func (c *counted) Stop(ctx context.Context) error {
+	c.count(func() { c.stopped = true })
+	return c.Source.Stop(ctx)
+}
+
 // Resize implements broker.Resizer.
 func (c *counted) Resize(ctx context.Context, window int) error {
+	c.count(func() {
+		if c.stopped {
+			c.late++
+		}
+	})
 	return c.Source.(broker.Resizer).Resize(ctx, window)
 }
 

@@ -49,6 +49,25 @@ func TestStopInFullFlowDrains(t *testing.T) {
 	})
 }
 
+// A window that was about to grow does not begin to consume again.
+func TestStoppedSourceIsNotResized(t *testing.T) {
+	play(t, func(r *rig) {
+		r.to.Latency(200 * time.Millisecond)
+		for range 10 {
+			r.put(1000)
+			r.start()
+			r.until(10*time.Second, "messages are in flight", func() bool { return r.link.Status().InFlight > 50 })
+			r.to.Latency(3 * time.Second)
+			r.after(200 * time.Millisecond)
+			r.stop()
+			r.to.Latency(200 * time.Millisecond)
+		}
+		if r.source.late > 0 {
+			r.Errorf("resized %d times after it was stopped", r.source.late)
+		}
+	})
+}
+
 // A sink that is lost while the link drains is replaced, and the drain goes on.
 func TestSinkLostWhileDraining(t *testing.T) {
 	play(t, func(r *rig) {
@@ -228,6 +247,21 @@ func TestPausedAgainForAnotherReasonSaysSo(t *testing.T) {
 		r.link.Pause("until Monday")
 		r.after(0)
 		r.contains("the reason", r.link.Status().Reason, "until Monday")
+	})
+}
+
+// What a link finds itself while it drains does not overrule the operator who has paused it.
+func TestPauseByHandOutlastsASelfPause(t *testing.T) {
+	play(t, func(r *rig) {
+		r.spec.OnRefused = link.Recourse{Attempts: 1}
+		r.refuses(refusals["refused"], 0)
+		r.to.Latency(time.Second)
+		r.put(1)
+		r.start()
+		r.until(time.Second, "it is in flight", func() bool { return r.link.Status().InFlight == 1 })
+		r.link.Pause("until Monday")
+		s := r.reaches(5*time.Second, link.Paused)
+		r.contains("the reason", s.Reason, "until Monday")
 	})
 }
 
