@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,14 +183,15 @@ func TestBothEndsCutLoseNothing(t *testing.T) {
 func TestOpeningIsTriedWithBackOffAndNeverGivenUp(t *testing.T) {
 	play(t, func(r *rig) {
 		r.spec.Reconnect = link.Delays{Min: 500 * time.Millisecond, Max: 30 * time.Second}
-		var tries []time.Time
+		var noted times
 		r.spec.Destination = destination{
 			Destination: r.spec.Destination,
-			open:        func(context.Context, broker.SinkOptions) error { tries = append(tries, time.Now()); return errAway },
+			open:        func(context.Context, broker.SinkOptions) error { noted.note(); return errAway },
 		}
 		r.put(1)
 		r.start()
 		r.after(24 * time.Hour)
+		tries := noted.all()
 		if n := len(tries); n < 24*60*2 || n > 24*60*8 {
 			r.Errorf("%d tries in a day, want one every 15 s or so", n)
 		}
@@ -260,12 +262,12 @@ func TestFailedSendFreesWhatIsInFlight(t *testing.T) {
 	play(t, func(r *rig) {
 		r.spec.ConfirmTimeout = time.Hour
 		r.to.Latency(time.Hour)
-		sent := 0
+		var sent atomic.Int64
 		r.spec.Destination = destination{
 			Destination: r.spec.Destination,
 			wrap: func(s broker.Sink, _ broker.SinkOptions) broker.Sink {
 				return sender{s, func(s broker.Sink, ctx context.Context, m *broker.Message) (broker.Confirm, error) {
-					if sent++; sent == 5 {
+					if sent.Add(1) == 5 {
 						return nil, errAway
 					}
 					return s.Send(ctx, m)
@@ -274,7 +276,7 @@ func TestFailedSendFreesWhatIsInFlight(t *testing.T) {
 		}
 		r.put(10)
 		r.start()
-		r.until(time.Second, "five are sent", func() bool { return sent == 5 })
+		r.until(time.Second, "five are sent", func() bool { return sent.Load() == 5 })
 		r.to.Latency(0)
 		r.arrived(5*time.Second, 10)
 		r.exactly(10)

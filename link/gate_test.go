@@ -18,7 +18,7 @@ type gate struct {
 	mu      sync.Mutex
 	open    bool
 	changed chan struct{}
-	fails   error
+	fault   error
 	opened  int
 	done    int
 }
@@ -33,6 +33,19 @@ func (g *gate) set(open bool) {
 	g.open = open
 	close(g.changed)
 	g.changed = make(chan struct{})
+}
+
+// fail makes Open fail, until fail(nil).
+func (g *gate) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fault = err
+}
+
+func (g *gate) fails() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fault
 }
 
 func (g *gate) now() (open bool, changed <-chan struct{}) {
@@ -57,8 +70,8 @@ func (g *gate) until(ctx context.Context, open bool) error {
 }
 
 func (g *gate) Open(ctx context.Context) (context.Context, func(), error) {
-	if g.fails != nil {
-		return nil, nil, g.fails
+	if err := g.fails(); err != nil {
+		return nil, nil, err
 	}
 	if err := g.until(ctx, true); err != nil {
 		return nil, nil, err
@@ -150,7 +163,7 @@ func TestGateStaysOpenAcrossLostSessions(t *testing.T) {
 func TestGateThatFailsIsTriedAgainWithBackOff(t *testing.T) {
 	play(t, func(r *rig) {
 		g := newGate(true)
-		g.fails = errors.New("no lock to be had")
+		g.fail(errors.New("no lock to be had"))
 		r.spec.Gate = g
 		r.start()
 		s := r.reaches(time.Second, link.Retrying)
@@ -159,7 +172,7 @@ func TestGateThatFailsIsTriedAgainWithBackOff(t *testing.T) {
 		if n := r.link.Status().Attempt; n < 20 || n > 200 {
 			r.Errorf("%d attempts in a minute", n)
 		}
-		g.fails = nil
+		g.fail(nil)
 		r.reaches(10*time.Second, link.Idle)
 	})
 }
@@ -237,10 +250,10 @@ func TestBothIsOpenWhileBothAre(t *testing.T) {
 
 func TestBothFailsIfEitherFails(t *testing.T) {
 	broken := newGate(true)
-	broken.fails = errors.New("broken")
+	broken.fail(errors.New("broken"))
 	for i, pair := range []link.Gate{link.Both(broken, newGate(true)), link.Both(newGate(true), broken)} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			if _, _, err := pair.Open(t.Context()); !errors.Is(err, broken.fails) {
+			if _, _, err := pair.Open(t.Context()); !errors.Is(err, broken.fails()) {
 				t.Errorf("got %v", err)
 			}
 		})

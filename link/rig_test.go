@@ -374,3 +374,21 @@ func (b *safeBuffer) tail(n int) string {
 	s := b.String()
 	return s[max(0, len(s)-n):]
 }
+
+// times notes when something happened.
+type times struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (t *times) note() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = append(t.at, time.Now())
+}
+
+func (t *times) all() []time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.at)
+}

@@ -271,7 +271,7 @@ func TestPauseWorksInEveryState(t *testing.T) {
 		"shut":     func(r *rig) { r.spec.Gate = newGate(false) },
 		"gate fails": func(r *rig) {
 			g := newGate(true)
-			g.fails = errAway
+			g.fail(errAway)
 			r.spec.Gate, r.spec.Reconnect = g, link.Delays{Min: time.Hour, Max: time.Hour}
 		},
 		"idle":   func(*rig) {},
