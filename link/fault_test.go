@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -386,6 +387,40 @@ func TestPoisonMessageIsFoundAndItsNeighboursAreUnharmed(t *testing.T) {
 			r.Errorf("given back: %s", brief(again))
 		}
 	})
+}
+
+// The error of a lost session may wrap the EOF of its connection; a link that takes that for the end of a drain would
+// stop with messages in hand.
+func TestLostSourceThatSaysEOF(t *testing.T) {
+	play(t, func(r *rig) {
+		var receives atomic.Int64
+		r.source.wrap = func(s broker.Source) broker.Source {
+			return torn{bomb{Source: s}, func() error {
+				if receives.Add(1) == 30 {
+					return fmt.Errorf("%w: %w", broker.ErrLost, io.EOF)
+				}
+				return nil
+			}}
+		}
+		r.put(100)
+		r.start()
+		r.until(10*time.Second, "the source is empty", func() bool { return r.remain() == 0 })
+		r.complete(100, 64)
+		r.contains("the last error", r.link.Status().LastError, "source: session lost: EOF")
+	})
+}
+
+// torn is a source whose Receive fails when asked to.
+type torn struct {
+	bomb
+	fails func() error
+}
+
+func (s torn) Receive(ctx context.Context) (*broker.Message, error) {
+	if err := s.fails(); err != nil {
+		return nil, err
+	}
+	return s.bomb.Receive(ctx)
 }
 
 // The shared connection is harmed twice; after that the link is on one of its own.

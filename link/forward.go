@@ -18,7 +18,7 @@ func (r *round) forward() error {
 		return errRetried // what is held besides goes next
 	}
 	for {
-		if err := r.room(); err != nil {
+		if err := r.mayReceive(); err != nil {
 			return err
 		}
 		e, err := r.receive(r.flow)
@@ -56,8 +56,8 @@ func (r *round) resend() error {
 	return nil
 }
 
-// room tells whether another message may be received.
-func (r *round) room() error {
+// mayReceive is nil if another message may be received.
+func (r *round) mayReceive() error {
 	taken := r.spec.DeleteAfter != 0 && r.left <= 0
 	// The source's window bounds what is unsettled; without acks, nothing else bounds what is parked.
 	full := r.spec.AckMode == NoAck && int64(len(r.parked)) >= r.board.window.Load()

@@ -3,7 +3,6 @@ package link
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -38,8 +37,8 @@ func (l *losses) note(confirmed int64, idle bool) {
 	l.suspicious = !idle && (l.suspicious || l.n >= 2)
 }
 
-// replaceSink opens another sink, with back-off, while the source keeps what it holds. io.EOF: the link is stopping and
-// there is nothing left to be sent.
+// replaceSink opens another sink, with back-off, while the source keeps what it holds. errDrained: the link is to stop
+// and nothing is left to be sent.
 func (s *session) replaceSink(fault error) error {
 	_ = s.sink.Close() // it is lost already
 	s.board.reconnects.Add(1)
@@ -55,7 +54,7 @@ func (s *session) replaceSink(fault error) error {
 		waiting := s.soft
 		if s.soft.Err() != nil {
 			if err := s.pump.probe(s.hard); err != nil {
-				return err // io.EOF: nothing is left
+				return err
 			}
 			waiting, delay = s.hard, min(delay, drainRetry)
 		}
@@ -82,7 +81,7 @@ func (s *session) replaceSink(fault error) error {
 func (s *session) awaitPlace() error {
 	s.say(Holding, s.nowhere())
 	if !wait(s.soft, s.spec.NowhereDelay) {
-		return io.EOF // what is held is given back
+		return errDrained // what is held is given back
 	}
 	return s.giveBackOverdue()
 }

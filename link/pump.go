@@ -14,8 +14,9 @@ import (
 	"weir/broker"
 )
 
-// Why a round ended, beside a lost source or sink, io.EOF and errTaken.
+// Why a round ended, beside a lost source or sink.
 var (
+	errDrained = errors.New("the source has nothing left")
 	errStuck   = errors.New("a message was refused")
 	errRetried = errors.New("what was refused has been taken")
 	errTryHeld = errors.New("time to try what has nowhere to go")
@@ -99,8 +100,8 @@ func (p *pump) begin(ctx context.Context, sink broker.Sink, suspicious bool) *ro
 	return r
 }
 
-// run forwards and settles until the source is drained (io.EOF), the sink or the source is lost, a message is refused
-// (errStuck), flow is halted (its cause), or ctx ends. When it returns nothing is in flight.
+// run forwards and settles until the source is drained or enough was taken, the sink or the source is lost, a message is
+// refused, flow is halted (its cause), or ctx ends. When it returns nothing is in flight.
 func (r *round) run() error {
 	defer r.halt(nil)
 	defer r.linger.Stop()
@@ -136,8 +137,8 @@ func (p *pump) receive(ctx context.Context) (entry, error) {
 	case err == nil:
 	case ctx.Err() != nil:
 		return entry{}, context.Cause(ctx)
-	case errors.Is(err, io.EOF):
-		return entry{}, io.EOF
+	case err == io.EOF: //nolint:errorlint // a lost session may well wrap the EOF of its connection
+		return entry{}, errDrained
 	default:
 		return entry{}, &sourceError{err}
 	}
@@ -151,7 +152,7 @@ func (p *pump) receive(ctx context.Context) (entry, error) {
 	return entry{m: m, seq: p.seq}, err
 }
 
-// probe finds out whether a stopped source has anything left: io.EOF if it has not and nothing is held.
+// probe finds out whether a stopped source has anything left: errDrained if it has not and nothing is held.
 func (p *pump) probe(ctx context.Context) error {
 	if len(p.held) > 0 {
 		return nil

@@ -80,7 +80,11 @@ func (s *session) resort(e entry, r Recourse) error {
 		s.board.rejected.Add(1)
 		how = broker.Rejected
 	case DeadLetter:
-		if err := s.deadLetter(e.m, r.DeadLetter); err != nil {
+		err := s.deadLetter(e.m, r.DeadLetter)
+		switch {
+		case s.hard.Err() != nil:
+			return err // the link is to stop: that says nothing about the destination
+		case err != nil:
 			return &pausedError{fmt.Sprintf("%v; and its dead-letter destination: %v", e.trouble.err, err)}
 		}
 		log.Warn("message dead-lettered", "dead-letter", r.DeadLetter.String())

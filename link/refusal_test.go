@@ -215,6 +215,26 @@ func TestDeadLetterDestinationThatFailsPauses(t *testing.T) {
 	}
 }
 
+// A link that is to stop while it dead-letters does not pause itself over that.
+func TestDrainTimeoutWhileDeadLetteringIsNoPause(t *testing.T) {
+	play(t, func(r *rig) {
+		elsewhere := memory.New("ap")
+		elsewhere.Declare("unwanted", memory.Queue{})
+		elsewhere.HoldConfirms()
+		g := newGate(true)
+		r.spec.Gate, r.spec.DrainTimeout = g, time.Second
+		r.spec.OnRefused = link.Recourse{Attempts: 1, Then: link.DeadLetter,
+			DeadLetter: link.To{Name: "ap", Broker: elsewhere, At: broker.Address{Queue: "unwanted"}}}
+		r.refuses(refusals["refused"], 0)
+		r.put(1)
+		r.start()
+		r.until(5*time.Second, "it was sent there", func() bool { return len(elsewhere.Bodies("unwanted")) == 1 })
+		g.set(false)
+		r.reaches(2*time.Second, link.Shut)
+		r.same("back at the source", r.from.Bodies("in"), numbers(1))
+	})
+}
+
 func TestTooLargeIsNotRetried(t *testing.T) {
 	play(t, func(r *rig) {
 		var tries atomic.Int64

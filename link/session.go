@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -94,7 +93,7 @@ func (s *session) run() error {
 			err = s.awaitPlace()
 		}
 		switch {
-		case errors.Is(err, io.EOF) && s.soft.Err() != nil:
+		case errors.Is(err, errDrained) && s.soft.Err() != nil:
 			return nil
 		case err != nil:
 			return err

@@ -90,7 +90,6 @@ type board struct {
 func (b *board) enter(s State, reason string) (was State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.nextTry = time.Time{}
 	if s == Running || s == Idle || s == Paused {
 		b.attempt = 0
 	}
