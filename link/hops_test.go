@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"testing"
 
@@ -58,9 +59,7 @@ func TestHopCountAndVisited(t *testing.T) {
 func TestWithHop(t *testing.T) {
 	hop := func(more broker.Table) broker.Table {
 		e := broker.Table{"uri": eu.URI, "redelivered": true, "cluster-name": eu.Cluster, "vhost": eu.VHost}
-		for k, v := range more {
-			e[k] = v
-		}
+		maps.Copy(e, more)
 		return e
 	}
 	onQueue, onExchange := broker.Table{"queue": "q"}, broker.Table{"exchange": "x"}

@@ -129,11 +129,10 @@ func (l *Link) standBack(ctx context.Context, state State, fault error, delay ti
 	}
 	attempt := l.board.fault(state, fault, delay)
 	about := []any{"error", fault, "attempt", attempt, "next-try", delay.Round(time.Millisecond)}
-	var p *panicError
-	if errors.As(fault, &p) {
+	if p, ok := errors.AsType[*panicError](fault); ok {
 		about = append(about, "stack", string(p.stack))
 	}
-	l.log.Warn("link is "+string(state), about...)
+	l.log.Warn("link is "+string(state), about...) //nolint:sloglint // one of a few constants
 	defer l.board.trying()
 	return wait(ctx, delay)
 }

@@ -110,8 +110,7 @@ func (r *round) run() error {
 	go func() {
 		defer close(forwarded)
 		forwardErr = guard(r.forward)
-		var lost *sinkError
-		if errors.As(forwardErr, &lost) {
+		if _, ok := errors.AsType[*sinkError](forwardErr); ok {
 			_ = guard(r.sink.Close) // settles every pending confirm
 		}
 	}()

@@ -76,7 +76,7 @@ func (r *rig) logger() *slog.Logger {
 
 // put publishes n numbered messages to the source queue, after those that are there.
 func (r *rig) put(n int) {
-	first := int(r.source.put)
+	first := r.source.put
 	r.source.put += n
 	for i := range n {
 		r.from.Put("in", number(first+i))
@@ -341,13 +341,6 @@ func (s sender) Send(ctx context.Context, m *broker.Message) (broker.Confirm, er
 
 // Blocked implements broker.Blocker.
 func (s sender) Blocked() (string, <-chan struct{}) { return s.Sink.(broker.Blocker).Blocked() }
-
-// settled is a Confirm with an answer.
-func settled(err error) broker.Confirm {
-	a := &broker.Answer{}
-	a.Settle(err)
-	return a
-}
 
 type safeBuffer struct {
 	mu sync.Mutex
