@@ -1,9 +1,13 @@
 package link_test
 
 import (
+	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"weir/broker"
 	"weir/link"
 )
 
@@ -94,4 +98,38 @@ func TestSinkLostWhileBlockedIsReplaced(t *testing.T) {
 		r.arrived(5*time.Second, 5)
 		r.exactly(5)
 	})
+}
+
+// A sink that says it is blocked, and cannot tell when it is no longer, or contradicts itself, is asked again now and then.
+func TestBlockedSinkThatDoesNotTellWhenItIsFree(t *testing.T) {
+	for name, tells := range map[string]func(broker.Sink) broker.Sink{
+		"it cannot tell":        func(s broker.Sink) broker.Sink { return struct{ broker.Sink }{s} },
+		"it contradicts itself": func(s broker.Sink) broker.Sink { return s },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(r *rig) {
+				var asked atomic.Int64
+				began := time.Now()
+				r.spec.Destination = destination{Destination: r.spec.Destination, wrap: func(s broker.Sink, _ broker.SinkOptions) broker.Sink {
+					return tells(sender{s, func(s broker.Sink, ctx context.Context, m *broker.Message) (broker.Confirm, error) {
+						asked.Add(1)
+						if time.Since(began) < time.Minute {
+							return nil, fmt.Errorf("%w: too many requests", broker.ErrBlocked)
+						}
+						return s.Send(ctx, m)
+					}})
+				}}
+				r.put(5)
+				r.start()
+				s := r.reaches(2*time.Second, link.Blocked)
+				r.contains("the reason", s.Reason, "too many requests")
+				r.during(55*time.Second, "it is blocked", func() bool { return r.state() == link.Blocked })
+				if n := asked.Load(); n > 1000 {
+					r.Errorf("it was asked %d times", n)
+				}
+				r.arrived(10*time.Second, 5)
+				r.exactly(5)
+			})
+		})
+	}
 }

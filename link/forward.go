@@ -95,7 +95,10 @@ func (r *round) send(e entry) error {
 			r.park(e, err)
 			return nil
 		case errors.Is(err, broker.ErrBlocked):
-			if !r.unblocked() {
+			r.blocked.Store(err.Error())
+			goOn := r.unblocked()
+			r.blocked.Store("")
+			if !goOn {
 				return context.Cause(r.flow)
 			}
 		case r.flow.Err() != nil:
@@ -114,17 +117,17 @@ func (r *round) park(e entry, why error) {
 	r.board.strand(why)
 }
 
-// blockedPoll is how soon to try again where a sink says that it is blocked and then that it is not.
-const blockedPoll = 20 * time.Millisecond
+// blockedPoll is how soon to try again where a sink does not tell when it is no longer blocked.
+const blockedPoll = 100 * time.Millisecond
 
 // unblocked waits until the broker lets publishers go on; false if flow ended first.
 func (r *round) unblocked() bool {
 	b, ok := r.sink.(broker.Blocker)
 	if !ok {
-		return wait(r.flow, time.Second)
+		return wait(r.flow, blockedPoll)
 	}
 	reason, changed := b.Blocked()
-	if reason == "" {
+	if reason == "" { // just now; but a sink that always says so must not keep us busy
 		return wait(r.flow, blockedPoll)
 	}
 	select {

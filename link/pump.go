@@ -68,6 +68,7 @@ type round struct {
 	parked    []entry      // nowhere to go
 	stranded  atomic.Int64 // how many
 	throttled atomic.Bool  // forward waits for the rate limit
+	blocked   atomic.Value // string: why forward waits for the broker, empty if it does not
 
 	// settle's own
 	last    *broker.Message // the last good one, not acked yet

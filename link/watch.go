@@ -40,7 +40,7 @@ func (s *session) watch(ctx context.Context, r *round) {
 		now := time.Now()
 		n, latency, size := r.meter.take()
 		oldest, inFlight := r.flight.front()
-		blocked := s.blocked()
+		blocked := s.blocked(r)
 		if blocked != "" {
 			unblocked = now
 		}
@@ -116,12 +116,13 @@ func (s *session) route() string {
 }
 
 // blocked is why the destination's broker asks to wait, empty if it does not.
-func (s *session) blocked() string {
-	b, ok := s.sink.(broker.Blocker)
-	if !ok {
-		return ""
+func (s *session) blocked(r *round) string {
+	if b, ok := s.sink.(broker.Blocker); ok {
+		if reason, _ := b.Blocked(); reason != "" {
+			return reason
+		}
 	}
-	reason, _ := b.Blocked()
+	reason, _ := r.blocked.Load().(string)
 	return reason
 }
 
