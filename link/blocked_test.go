@@ -46,7 +46,7 @@ func TestBlockedStopsTheFlowAndNothingElse(t *testing.T) {
 		if sources != 1 || sinks != 1 {
 			r.Errorf("%d sources and %d sinks were opened, want one each", sources, sinks)
 		}
-		if n := r.log.lines("link is blocked"); n != 1 {
+		if n := r.log.lines("state=blocked"); n != 1 {
 			r.Errorf("%d lines in the log say that it is blocked", n)
 		}
 	})

@@ -135,6 +135,25 @@ func TestDeleteAfterWaitsForStranded(t *testing.T) {
 	})
 }
 
+func TestStopWhileDeleteAfterWaitsForStranded(t *testing.T) {
+	play(t, func(r *rig) {
+		r.spec.DeleteAfter = 10
+		r.strands(2)
+		r.put(10)
+		r.start()
+		r.reaches(5*time.Second, link.Holding)
+		began := time.Now()
+		r.stop()
+		if took := time.Since(began); took > 0 {
+			r.Errorf("the stop took %v", took)
+		}
+		r.same("back at the source", r.from.Bodies("in"), []string{number(2)})
+		if r.state() != link.Stopped {
+			r.Errorf("state %s", r.state())
+		}
+	})
+}
+
 func TestDeleteAfterAcrossPauses(t *testing.T) {
 	play(t, func(r *rig) {
 		r.spec.DeleteAfter = 100

@@ -212,8 +212,8 @@ func TestOpeningIsTriedWithBackOffAndNeverGivenUp(t *testing.T) {
 		if sources, _ := r.from.Opened(); sources > 0 {
 			r.Error("it consumes though it cannot send")
 		}
-		if n := len(tries); r.log.lines("link is retrying") != n {
-			r.Errorf("%d lines in the log for %d tries", r.log.lines("link is retrying"), n)
+		if n := len(tries); r.log.lines("state=retrying") != n {
+			r.Errorf("%d lines in the log for %d tries", r.log.lines("state=retrying"), n)
 		}
 	})
 }

@@ -128,11 +128,11 @@ func (l *Link) standBack(ctx context.Context, state State, fault error, delay ti
 		state, delay = Denied, l.spec.Reconnect.Max // an operator must act: trying harder does not help
 	}
 	attempt := l.board.fault(state, fault, delay)
-	about := []any{"error", fault, "attempt", attempt, "next-try", delay.Round(time.Millisecond)}
+	about := []any{"state", state, "error", fault, "attempt", attempt, "next-try", delay.Round(time.Millisecond)}
 	if p, ok := errors.AsType[*panicError](fault); ok {
 		about = append(about, "stack", string(p.stack))
 	}
-	l.log.Warn("link is "+string(state), about...) //nolint:sloglint // one of a few constants
+	l.log.Warn("link waits for its next try", about...)
 	defer l.board.trying()
 	return wait(ctx, delay)
 }

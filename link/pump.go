@@ -111,7 +111,7 @@ func (r *round) run() error {
 	go func() {
 		defer close(forwarded)
 		forwardErr = guard(r.forward)
-		if _, ok := errors.AsType[*sinkError](forwardErr); ok {
+		if _, lost := errors.AsType[*sinkError](forwardErr); lost {
 			_ = guard(r.sink.Close) // settles every pending confirm
 		}
 	}()

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -193,6 +194,7 @@ func TestDeadLetterDestinationThatFailsPauses(t *testing.T) {
 		"away":     func(b *memory.Broker) { b.Down(errAway) },
 		"refuses":  func(b *memory.Broker) { b.MaxSize(1) },
 		"silent":   func(b *memory.Broker) { b.Silent() },
+		"blocked":  func(b *memory.Broker) { b.Block("low on memory") },
 		"confirms": func(b *memory.Broker) { b.HoldConfirms() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -433,6 +435,36 @@ func TestRetriedMessageOvertakesAStrandedOne(t *testing.T) {
 		r.stop()
 		r.same("back at the source", r.from.Bodies("in"), []string{number(3)})
 	})
+}
+
+// Without acks there is nothing left to settle at the source: a second ack would end the session.
+func TestLastResortWithoutAcks(t *testing.T) {
+	for _, then := range []link.Action{link.Drop, link.Reject} {
+		t.Run(string(then), func(t *testing.T) {
+			play(t, func(r *rig) {
+				r.spec.AckMode = link.NoAck
+				r.spec.OnRefused = link.Recourse{Attempts: 2, Then: then}
+				r.spec.Destination = destination{Destination: r.spec.Destination, wrap: func(s broker.Sink, _ broker.SinkOptions) broker.Sink {
+					return sender{s, func(s broker.Sink, ctx context.Context, m *broker.Message) (broker.Confirm, error) {
+						if string(m.Body) == number(5) { // the driver itself cannot send it
+							a := &broker.Answer{}
+							a.Settle(broker.ErrRefused)
+							return a, nil
+						}
+						return s.Send(ctx, m)
+					}}
+				}}
+				r.put(20)
+				r.start()
+				r.arrived(10*time.Second, 19)
+				r.after(time.Second)
+				r.empty()
+				if sources, _ := r.from.Opened(); sources != 1 {
+					r.Errorf("the source was opened %d times", sources)
+				}
+			})
+		})
+	}
 }
 
 func TestReasonOfASelfPauseNamesTheMessage(t *testing.T) {

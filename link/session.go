@@ -77,11 +77,11 @@ func (s *session) run() error {
 			return err
 		}
 		err := s.round()
-		var lost *sinkError
+		lost, sinkLost := errors.AsType[*sinkError](err)
 		switch {
 		case s.hard.Err() != nil:
 			return fmt.Errorf("not drained within %s; what was in flight was given back", s.spec.DrainTimeout)
-		case errors.As(err, &lost):
+		case sinkLost:
 			err = s.replaceSink(lost.err)
 		case errors.Is(err, errStuck):
 			err = s.awaitRetry()
@@ -137,11 +137,10 @@ func (s *session) round() error {
 	if r.passed {
 		s.losses.suspicious = false
 	}
-	var lost *sinkError
-	switch {
-	case watchErr != nil:
+	if watchErr != nil {
 		return watchErr
-	case r.givenUp != nil && errors.As(err, &lost):
+	}
+	if lost, ok := errors.AsType[*sinkError](err); ok && r.givenUp != nil {
 		lost.err = r.givenUp
 	}
 	return err

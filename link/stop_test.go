@@ -163,6 +163,23 @@ func TestStopWhileHoldingHasALastTry(t *testing.T) {
 	})
 }
 
+// What came while the destination was away lies with the driver. A stop brings it over if it still can.
+func TestStopWhileHoldingBringsOverWhatHasBeenDelivered(t *testing.T) {
+	play(t, func(r *rig) {
+		r.start()
+		r.reaches(5*time.Second, link.Idle)
+		r.to.Down(errAway)
+		r.to.Cut()
+		r.reaches(5*time.Second, link.Holding)
+		r.put(10)
+		r.after(time.Minute)
+		time.AfterFunc(5*time.Second, r.to.Up)
+		r.stop()
+		r.exactly(10)
+		r.ended(10)
+	})
+}
+
 func TestStopWhileHoldingGivesBackInTheEnd(t *testing.T) {
 	play(t, func(r *rig) {
 		r.spec.DrainTimeout = 5 * time.Second
@@ -178,7 +195,7 @@ func TestStopWhileHoldingGivesBackInTheEnd(t *testing.T) {
 		if took := time.Since(began); took != 5*time.Second {
 			r.Errorf("the stop took %v", took)
 		}
-		if n := r.log.lines("link is holding") - tries; n > 100 {
+		if n := r.log.lines("state=holding") - tries; n > 100 {
 			r.Errorf("%d tries in 5 s", n)
 		}
 		r.same("back at the source", r.from.Bodies("in"), numbers(10))

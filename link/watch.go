@@ -104,7 +104,7 @@ func (s *session) say(state State, reason string) {
 	was := s.board.enter(state, reason)
 	notable := func(s State) bool { return s == Blocked || s == Holding }
 	if was != state && (notable(state) || notable(was)) {
-		s.log.Warn("link is "+string(state), "was", was, "reason", reason) //nolint:sloglint // one of a few constants
+		s.log.Warn("link changed state", "state", state, "was", was, "reason", reason)
 	}
 }
 

@@ -94,7 +94,7 @@ func TestStatusSaysWhyAMessageHasNowhereToGo(t *testing.T) {
 			w.publish(w.eu, travelled("orders", "from us", "us"))
 			w.within(time.Minute, "it holds", func() bool { return w.status().State == link.Holding })
 			holds(t, "the reason", w.status().Reason, why)
-			if n := len(w.log.lines("link is holding")); n != 1 {
+			if n := len(w.log.lines("state=holding")); n != 1 {
 				t.Errorf("logged %d times", n)
 			}
 		})
