@@ -174,5 +174,8 @@ func (l *Link) Status() Status {
 		overflow := l.spec.Switch.Overflow()
 		s.Overflow = &overflow
 	}
+	if l.spec.Describe != nil {
+		l.spec.Describe(&s)
+	}
 	return s
 }

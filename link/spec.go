@@ -23,6 +23,9 @@ type Spec struct {
 	// Switch is the part of Gate that a hand may override. nil: none.
 	Switch Switch
 
+	// Describe adds to the link's status what only its maker knows. nil: nothing.
+	Describe func(*Status)
+
 	AckMode AckMode
 	// Window is the most messages in flight. 0 is automatic: it grows with rate and round trip, up to MaxWindow.
 	Window int

@@ -48,7 +48,25 @@ type Status struct {
 	Held     int    `json:"held"`
 	Counts   Counts `json:"counts"`
 
-	Overflow *OverflowStatus `json:"overflow,omitempty"`
+	Overflow   *OverflowStatus   `json:"overflow,omitempty"`
+	Federation *FederationStatus `json:"federation,omitempty"`
+}
+
+// FederationStatus is what only a federated exchange or queue has to tell.
+type FederationStatus struct {
+	Policy   string `json:"policy"`
+	Upstream string `json:"upstream"`
+	// Of an exchange link: its buffer at the upstream, how many bindings are mirrored there, since when they are equal,
+	// and how changes are noticed ("at once", "every 1s").
+	Buffer    string    `json:"buffer,omitempty"`
+	Bindings  *int      `json:"bindings,omitempty"`
+	EqualAt   time.Time `json:"bindings-equal-at,omitzero"`
+	NoticedBy string    `json:"bindings-noticed,omitempty"`
+	// Problem is why the bindings are not equal now.
+	Problem string `json:"bindings-problem,omitempty"`
+	// Of a queue link: the size of a batch, and how many messages of the last one still lie ready downstream.
+	Batch    *int   `json:"batch,omitempty"`
+	Stranded *int64 `json:"stranded,omitempty"`
 }
 
 // Counts are totals since the link was made; a reload that changes it keeps none.
