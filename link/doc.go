@@ -31,6 +31,8 @@
 //   - Ack is cumulative, so it may only be used while nothing older is unresolved. Once a message was passed over
 //     (refused, lost, stranded) what follows in that round is settled one by one. The next round begins with everything
 //     that is held, in order, so there is no gap then; except when it is for refused messages only.
+//   - What the destination does not want, and what is dropped at its first refusal, goes through the flight as if it had
+//     been confirmed: nothing waits for it, and acks stay cumulative.
 //   - A Confirm that ends with its session is unknown, not refused. It is sent again; what was confirmed is not.
 //   - settle pops an entry only after it has noted what became of it: forward takes an empty flight for "all went well".
 //   - A message that kills its channel takes those in flight with it, and nobody knows which it was. After two losses in a

@@ -62,9 +62,10 @@ func (r *round) settle(forwarded <-chan struct{}) error {
 
 // resolve does what one answer asks for.
 func (r *round) resolve(e entry, answer error) error {
+	if r.isOver(e, answer) {
+		return r.finish(e)
+	}
 	switch {
-	case answer == nil:
-		return r.confirmed(e)
 	case errors.Is(answer, broker.ErrUnroutable):
 		r.board.unroutable.Add(1)
 	case errors.Is(answer, broker.ErrRefused):
@@ -79,12 +80,30 @@ func (r *round) resolve(e entry, answer error) error {
 	return errStuck
 }
 
-// confirmed notes that the destination has a message. It is acked alone where a cumulative ack would also settle one
-// that was passed over.
-func (r *round) confirmed(e entry) error {
-	r.board.confirmed.Add(1)
-	r.board.bytesConfirmed.Add(int64(len(e.m.Body)))
-	r.meter.confirm(time.Since(e.sent))
+// isOver tells whether nothing is left to be done for a message but to ack it, and counts it: the destination has it or
+// does not want it, or it is dropped at its first refusal.
+func (r *round) isOver(e entry, answer error) bool {
+	switch {
+	case answer == nil:
+		r.board.confirmed.Add(1)
+		r.board.bytesConfirmed.Add(int64(len(e.m.Body)))
+	case errors.Is(answer, broker.ErrUnwanted):
+		r.board.filtered.Add(1)
+	case errors.Is(answer, broker.ErrUnroutable) && r.spec.OnUnroutable.dropsAtOnce():
+		r.board.unroutable.Add(1)
+		r.board.dropped.Add(1)
+	case errors.Is(answer, broker.ErrRefused) && r.spec.OnRefused.dropsAtOnce():
+		r.board.refused.Add(1)
+		r.board.dropped.Add(1)
+	default:
+		return false
+	}
+	return true
+}
+
+// finish acks a message that is over: alone where a cumulative ack would also settle one that was passed over.
+func (r *round) finish(e entry) error {
+	r.meter.answer(time.Since(e.sent))
 	if r.spec.AckMode == NoAck {
 		return nil
 	}
@@ -119,8 +138,7 @@ func (r *round) ack() error {
 	return nil
 }
 
-// sweep empties what is still in flight when settle had to end early: what has been confirmed by now is acked, the rest
-// is held.
+// sweep empties what is still in flight when settle had to end early: what is over by now is acked, the rest is held.
 func (r *round) sweep() error {
 	var first error
 	for {
@@ -129,9 +147,9 @@ func (r *round) sweep() error {
 			break
 		}
 		r.flight.pop()
-		if e.confirm.Err() != nil {
+		if !r.isOver(e, e.confirm.Err()) {
 			r.failed = append(r.failed, e)
-		} else if err := r.confirmed(e); err != nil && first == nil {
+		} else if err := r.finish(e); err != nil && first == nil {
 			first = err
 		}
 	}

@@ -124,7 +124,8 @@ func (t To) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, er
 func (t To) String() string { return t.Name + " " + t.At.String() }
 
 // Recourse is what happens to a message that the destination will not take: it is sent again, alone and with back-off,
-// while newer ones wait; after so many attempts something else is done.
+// while newer ones wait; after so many attempts something else is done. One attempt and Drop is another matter: nothing
+// waits, and what is dropped is counted and not logged, however much it is.
 type Recourse struct {
 	// Attempts counts the first one. 0: 10.
 	Attempts int
@@ -133,6 +134,9 @@ type Recourse struct {
 	// DeadLetter is where DeadLetter sends it.
 	DeadLetter Destination
 }
+
+// dropsAtOnce tells whether a message is gone at its first refusal, so that it need not hold up the others.
+func (r Recourse) dropsAtOnce() bool { return r.Attempts == 1 && r.Then == Drop }
 
 // Action is the last resort of a Recourse.
 type Action string

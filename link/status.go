@@ -76,11 +76,13 @@ type Counts struct {
 	BytesConfirmed int64 `json:"bytes-confirmed"`
 	Refused        int64 `json:"refused"`
 	Unroutable     int64 `json:"unroutable"`
-	Dropped        int64 `json:"dropped"`
-	DeadLettered   int64 `json:"dead-lettered"`
-	Rejected       int64 `json:"rejected"`
-	Retries        int64 `json:"retries"`
-	Reconnects     int64 `json:"reconnects"`
+	// Filtered are those that nobody at the destination wants. They were acked and not sent.
+	Filtered     int64 `json:"filtered"`
+	Dropped      int64 `json:"dropped"`
+	DeadLettered int64 `json:"dead-lettered"`
+	Rejected     int64 `json:"rejected"`
+	Retries      int64 `json:"retries"`
+	Reconnects   int64 `json:"reconnects"`
 }
 
 // board is where a running link writes its status.
@@ -101,7 +103,7 @@ type board struct {
 	received, confirmed, bytesConfirmed                  atomic.Int64
 	settled                                              atomic.Int64 // have left the source
 	refused, unroutable, dropped, deadLettered, rejected atomic.Int64
-	retries, reconnects                                  atomic.Int64
+	retries, reconnects, filtered                        atomic.Int64
 }
 
 // enter changes state, or just its reason; since is when the state was entered. It returns the state before.
@@ -184,6 +186,7 @@ func (b *board) fill(s *Status) {
 		BytesConfirmed: b.bytesConfirmed.Load(),
 		Refused:        b.refused.Load(),
 		Unroutable:     b.unroutable.Load(),
+		Filtered:       b.filtered.Load(),
 		Dropped:        b.dropped.Load(),
 		DeadLettered:   b.deadLettered.Load(),
 		Rejected:       b.rejected.Load(),
