@@ -78,6 +78,9 @@ type SourceOptions struct {
 	Window int
 	// Predeclared: the queue, stream or consumer must exist. Otherwise what is missing is declared, durable.
 	Predeclared bool
+	// Buffer: the Address names a buffer by its Queue and its Exchange. It must exist (Buffers.DeclareBuffer makes it), and
+	// is taken as it is, bindings too.
+	Buffer bool
 	// DeclareArgs are used when the queue must be declared (RabbitMQ's queue-args).
 	DeclareArgs Table
 	// ConsumerArgs are passed to the broker with the consumer (x-priority, x-stream-offset, ...).

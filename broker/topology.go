@@ -59,7 +59,7 @@ type Hint struct {
 }
 
 // Buffer is the durable queue at an upstream in which messages for one exchange link wait. On JetStream it is a durable
-// consumer of the exchange's stream.
+// consumer of the exchange's stream. A Source receives from it with SourceOptions.Buffer.
 type Buffer struct {
 	// Name is its queue's, the same for every replica and after every restart.
 	Name string
