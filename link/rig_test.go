@@ -309,6 +309,14 @@ func (c *counted) RoundTrip() time.Duration {
 	return 0
 }
 
+// Standby implements broker.Standing.
+func (c *counted) Standby(ctx context.Context) (bool, error) {
+	if s, ok := c.Source.(broker.Standing); ok {
+		return s.Standby(ctx)
+	}
+	return false, broker.ErrUnsupported
+}
+
 // destination wraps the sinks of a link's destination.
 type destination struct {
 	link.Destination

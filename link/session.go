@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/broker"
@@ -36,6 +37,8 @@ type session struct {
 	sinkRetry                *delays
 	losses                   losses
 	refusals                 refusals
+
+	standsBy atomic.Int64 // board.received + 1 when the source said that another consumer has the queue; 0: it has not
 }
 
 func (l *Link) newSession(soft context.Context) *session {
@@ -72,6 +75,9 @@ func (s *session) run() error {
 	defer stopper.Wait()
 	defer end()
 	stopper.Go(func() { s.drain(end) })
+	asking, ask := context.WithCancel(s.soft)
+	defer ask()
+	stopper.Go(func() { s.askStanding(asking) })
 	for {
 		if err := s.settleRefused(); err != nil {
 			return err

@@ -16,7 +16,7 @@ const (
 	Idle     State = "idle"     // open at both ends, nothing to move
 	Paused   State = "paused"   // by an operator, or by itself with a reason
 	Shut     State = "shut"     // its gate is shut: below the threshold, no demand
-	Standby  State = "standby"  // another gateway owns it
+	Standby  State = "standby"  // another gateway owns it, or has its queue
 	Holding  State = "holding"  // messages are kept: their destination is away, or has no place for them
 	Blocked  State = "blocked"  // the destination's broker asked it to wait
 	Retrying State = "retrying" // a fault; see LastError and NextTry
@@ -110,7 +110,7 @@ type board struct {
 func (b *board) enter(s State, reason string) (was State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s == Running || s == Idle || s == Paused {
+	if s == Running || s == Idle || s == Standby || s == Paused {
 		b.attempt = 0
 	}
 	return b.change(s, reason)

@@ -85,7 +85,11 @@ func (s *session) describe(r *round, blocked string, moved, inFlight bool) {
 		s.say(Running, "")
 	case r.stranded.Load() > 0:
 		s.say(Holding, s.nowhere())
-	case !inFlight:
+	case inFlight:
+		// Holding stands until something is confirmed.
+	case s.standby() != "":
+		s.say(Standby, s.standby())
+	default:
 		s.say(Idle, "")
 	}
 	s.board.setRoute(s.route())
@@ -103,8 +107,13 @@ func (s *session) say(state State, reason string) {
 	}
 	was := s.board.enter(state, reason)
 	notable := func(s State) bool { return s == Blocked || s == Holding }
-	if was != state && (notable(state) || notable(was)) {
-		s.log.Warn("link changed state", "state", state, "was", was, "reason", reason)
+	about := []any{"state", state, "was", was, "reason", reason}
+	switch {
+	case was == state:
+	case notable(state), notable(was):
+		s.log.Warn("link changed state", about...)
+	case state == Standby, was == Standby:
+		s.log.Info("link changed state", about...)
 	}
 }
 
