@@ -6,53 +6,50 @@ import (
 	"weir/broker"
 )
 
-// inquire has ask run. The caller holds mu, and has added to doubts.
-func (s *Sink) inquire() {
-	if !s.busy && s.err == nil {
+// doubted adds a message that only the server can say something about, and has ask run. The caller holds mu.
+func (s *Sink) doubted(d doubt) {
+	s.number++
+	d.number = s.number
+	s.doubts = append(s.doubts, d)
+	if !s.busy {
 		s.busy = true
 		s.asking.Go(s.ask)
 	}
 }
 
-// ask settles doubts in their order, round by round, until there are none.
+// ask settles doubts in their order until there are none. What one inquiry has found out is good for all messages that
+// had been sent when it began.
 func (s *Sink) ask() {
+	var q *inquiry
+	var last uint64 // message that q is good for
 	for {
 		s.mu.Lock()
-		round := len(s.doubts)
-		s.busy = round > 0
-		s.mu.Unlock()
-		if round == 0 {
+		if len(s.doubts) == 0 {
+			s.busy = false
+			s.mu.Unlock()
 			return
 		}
-		q := s.b.inquire() // after the messages of this round have been sent
-		for range round {
-			if err := s.askFirst(q); err != nil {
-				s.fail(err)
-				break
-			}
+		d := s.doubts[0]
+		if d.number > last {
+			q, last = s.b.inquire(), s.number
+		}
+		to := s.routes.to(d.subject)
+		s.mu.Unlock()
+		if err := s.askOne(q, d, to); err != nil {
+			s.fail(err)
 		}
 	}
 }
 
-// askFirst settles the first doubt.
-func (s *Sink) askFirst(q *inquiry) error {
-	s.mu.Lock()
-	if s.err != nil {
-		s.mu.Unlock()
-		return s.err
-	}
-	d := s.doubts[0]
-	to := s.routes.to(d.subject)
-	s.mu.Unlock()
-
+// askOne settles the first doubt.
+func (s *Sink) askOne(q *inquiry, d doubt, to *route) error {
 	if to == nil || d.m == nil {
 		info, err := q.stream(s.ctx, d.subject)
 		switch {
 		case err != nil:
 			return err
 		case info == nil:
-			_ = s.settleFirst(func() error { d.answer.Settle(errNoStream); return nil })
-			return nil
+			return s.settleFirst(func() error { d.answer.Settle(errNoStream); return nil })
 		case d.m == nil:
 			return fmt.Errorf("stream %s stores %s, and has no leader", info.Config.Name, d.subject)
 		}
@@ -76,17 +73,28 @@ func (s *Sink) askFirst(q *inquiry) error {
 	})
 }
 
-// settleFirst does something about the first doubt, which then is none any more.
+// settleFirst does something about the first doubt, which then is none any more, and publishes those behind it that were
+// only waiting for it. The next Send then finds none, and need not wait in turn.
 func (s *Sink) settleFirst(settle func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer notify(s.room)
 	if s.err != nil {
 		return s.err
 	}
 	s.doubts = s.doubts[1:]
+	err := settle()
+	for err == nil && len(s.doubts) > 0 && s.doubts[0].m != nil {
+		d := s.doubts[0]
+		to := s.routes.open(d.subject)
+		if to == nil {
+			break
+		}
+		s.doubts = s.doubts[1:]
+		err = s.publish(d, to)
+	}
 	if len(s.doubts) == 0 {
 		s.doubts = nil
 	}
-	notify(s.room)
-	return settle()
+	return err
 }

@@ -15,10 +15,12 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	brokertest.Run(t, harness(startSystem(t, 1, withUsers), 1))
 }
 
 func TestContractOfACluster(t *testing.T) {
+	t.Parallel()
 	brokertest.Run(t, harness(startSystem(t, 3, withUsers), 3))
 }
 

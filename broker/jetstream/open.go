@@ -77,8 +77,8 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 	return s, nil
 }
 
-// target finds, or declares, the stream that a sink has named. Where it has named none, or only a subject, it is looked
-// for when there is something to send.
+// target finds, or declares, the stream that a sink has named. Where it has named none, streams are looked for when
+// there is something to send.
 func (b *Broker) target(ctx context.Context, at broker.Address, o broker.SinkOptions, r *routes) error {
 	var stream *jetstream.StreamInfo
 	var err error
@@ -89,8 +89,11 @@ func (b *Broker) target(ctx context.Context, at broker.Address, o broker.SinkOpt
 		if stream, err = b.locateExchange(ctx, at.Exchange, o.Predeclared); err == nil {
 			err = b.anchor(ctx, stream)
 		}
-	case at.Subject != "" && o.Predeclared:
+	case at.Subject != "":
 		stream, err = b.capturing(ctx, at.Subject)
+		if isNotFound(err) && !o.Predeclared { // its owner may make it yet
+			return nil
+		}
 	default:
 		_, err = b.manage(ctx) // wrong credentials show here, and not with the first message
 		return err

@@ -85,7 +85,7 @@ func (s *system) start(t testing.TB, i int) {
 		t.Fatal(err)
 	}
 	n.Start()
-	if !n.ReadyForConnections(20 * time.Second) {
+	if !n.ReadyForConnections(patience) {
 		t.Fatalf("server %d does not listen", i)
 	}
 	s.servers[i] = n
@@ -127,14 +127,21 @@ func (s *system) urls() (urls []string) {
 	return urls
 }
 
+// patience is how long a test waits for something that must happen: several elections of a leader on a busy machine.
+const patience = 2 * time.Minute
+
+// ackWait is that of consumers in a cluster that loses a node, or a leader. What a node gave away in that moment comes
+// again after it; weir's own consumers have a minute.
+const ackWait = 2 * time.Second
+
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); <-tick.C {
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("no %s within 30 s", what)
+			t.Fatalf("no %s within %v", what, patience)
 		}
 	}
 }
@@ -171,9 +178,16 @@ var names atomic.Int64
 // fresh is a name that no other test uses.
 func fresh(kind string) string { return fmt.Sprint(kind, names.Add(1)) }
 
+// soon is a context for a question that is asked again: a node that is going takes some with it.
+func soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // within is a context for something that must happen.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }

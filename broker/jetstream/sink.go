@@ -39,13 +39,15 @@ type Sink struct {
 	routes  routes
 	slots   slots
 	doubts  []doubt
-	busy    bool // ask runs
+	number  uint64 // of the last doubt
+	busy    bool   // ask runs
 	closed  bool
 	err     error // why the session is over
 }
 
 // doubt is a message of which only the server can say where it goes.
 type doubt struct {
+	number  uint64
 	m       *broker.Message // nil: it has been published, and no stream has answered
 	subject string
 	address bool
@@ -68,8 +70,7 @@ func (s *Sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 			return d.answer, s.publish(d, to)
 		}
 	}
-	s.doubts = append(s.doubts, d)
-	s.inquire()
+	s.doubted(d)
 	return d.answer, nil
 }
 
@@ -154,8 +155,11 @@ func (s *Sink) moved(subject string) {
 func (s *Sink) unanswered(was slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubts = append(s.doubts, doubt{subject: was.subject, answer: was.answer})
-	s.inquire()
+	if s.err != nil {
+		was.answer.Settle(s.err)
+		return
+	}
+	s.doubted(doubt{subject: was.subject, answer: was.answer})
 }
 
 // refused is told of what the connection may not do.
