@@ -205,7 +205,7 @@ func TestOverflowFromAnExchangeKeepsWhatComesWhileItIsShut(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.eu.DeclareExchange("shop", memory.Topic)
 		w.run(strings.ReplaceAll(excess, "{queue: orders}", `{exchange: shop, routing-key: "order.#"}`))
-		w.within(5*time.Second, "the queue is there", func() bool { return slices.Contains(w.eu.Queues(), "weir: shovel eu/excess") })
+		w.within(5*time.Second, "the queue is there", func() bool { return slices.Contains(w.eu.QueueNames(), "weir: shovel eu/excess") })
 		publish := func(n int) {
 			for _, body := range orders("eu", n) {
 				m := &broker.Message{Exchange: "shop", RoutingKey: "order.created", Body: []byte(body)}

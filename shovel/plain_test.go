@@ -14,7 +14,7 @@ func TestShovelMovesFromQueueToQueue(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.eu.Put("orders", orders("eu", 500)...)
 		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: inbox}]}\n")
-		w.within(time.Second, "all are there", func() bool { return slices.Contains(w.us.Queues(), "inbox") && depth(w.us, "inbox") == 500 })
+		w.within(time.Second, "all are there", func() bool { return slices.Contains(w.us.QueueNames(), "inbox") && depth(w.us, "inbox") == 500 })
 		same(t, "inbox", w.us.Bodies("inbox"), orders("eu", 500))
 		w.within(time.Second, "all are acked", func() bool { return unacked(w, "orders") == 0 && depth(w.eu, "orders") == 0 })
 	})
@@ -138,7 +138,7 @@ func TestPredeclaredDeclaresNothingAndWaits(t *testing.T) {
     destinations: [{broker: us, queue: inbox, predeclared: true}]
 `)
 		w.after(time.Minute)
-		if slices.Contains(w.eu.Queues(), "outbox") || slices.Contains(w.us.Queues(), "inbox") {
+		if slices.Contains(w.eu.QueueNames(), "outbox") || slices.Contains(w.us.Queues(), "inbox") {
 			t.Fatal("declared what it should wait for")
 		}
 		holds(t, "the reason", w.status().Reason, broker.ErrNotFound.Error())

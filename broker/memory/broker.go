@@ -14,15 +14,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"sync"
 	"time"
 
 	"weir/broker"
 )
 
-// Broker implements broker.Broker, broker.Identifier, broker.Checker and broker.Locker. Make one with New.
+// Broker implements broker.Broker and all optional interfaces of a broker. Make one with New.
 type Broker struct {
-	name string
+	name, vhost string
 
 	// mu guards everything below and in queues, sources and sinks. It is held for moments, never while waiting.
 	mu        sync.Mutex
@@ -31,26 +32,34 @@ type Broker struct {
 	sources   map[*source]struct{}
 	sinks     map[*sink]struct{}
 	locks     map[string]*lease
+	mortal    map[*queue]bool // those that time changes
+	listeners map[chan broker.Hint]bool
 	opened    struct{ sources, sinks int }
 	faults
 }
 
-// New returns an empty broker. name is its cluster-name; its only vhost is "/".
-func New(name string) *Broker {
+// New returns an empty broker. name is its cluster-name. Its only vhost is "/".
+func New(name string) *Broker { return NewVHost(name, "/") }
+
+// NewVHost returns an empty broker that is one vhost of a cluster. It shares nothing with the cluster's others.
+func NewVHost(cluster, vhost string) *Broker {
 	return &Broker{
-		name:      name,
+		name:      cluster,
+		vhost:     vhost,
 		queues:    map[string]*queue{},
 		exchanges: map[string]*exchange{},
 		sources:   map[*source]struct{}{},
 		sinks:     map[*sink]struct{}{},
 		locks:     map[string]*lease{},
+		mortal:    map[*queue]bool{},
+		listeners: map[chan broker.Hint]bool{},
 		faults:    faults{changed: make(chan struct{}), denied: map[string]bool{}},
 	}
 }
 
 // Identity implements broker.Identifier.
 func (b *Broker) Identity(ctx context.Context) (broker.Identity, error) {
-	return broker.Identity{Cluster: b.name, VHost: "/", URI: "memory://" + b.name}, b.reach(ctx)
+	return broker.Identity{Cluster: b.name, VHost: b.vhost, URI: "memory://" + b.name + "/" + url.PathEscape(b.vhost)}, b.reach(ctx)
 }
 
 // OpenSource implements broker.Broker.
@@ -58,23 +67,27 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 	if err := b.reach(ctx); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
-	// The queue that an exchange is read through is weir's own.
-	if err := b.permits(at, broker.AsSource, o.Predeclared && at.Exchange == ""); err != nil {
+	// The queue that a shovel reads an exchange through is weir's own.
+	if err := b.permits(at, broker.AsSource, o.Buffer || o.Predeclared && at.Exchange == ""); err != nil {
 		return nil, err
 	}
 	name := cmp.Or(at.Queue, "weir: shovel "+o.Site+"/"+o.Link)
-	q := b.declare(name, fromArgs(o.DeclareArgs))
-	if at.Exchange != "" {
-		b.exchanges[at.Exchange].bind(q, at.RoutingKey)
+	q := b.declare(name, Queue{Arguments: o.DeclareArgs})
+	if at.Exchange != "" && !o.Buffer {
+		b.bind(at.Exchange, broker.Binding{Destination: name, Key: at.RoutingKey})
 	}
-	s := &source{b: b, q: q, window: max(o.Window, 1), wake: make(chan struct{}, 1)}
-	b.sources[s] = struct{}{}
 	b.opened.sources++
+	return b.consume(q, o.Window, o.ConsumerArgs), nil
+}
+
+func (b *Broker) consume(q *queue, window int, args broker.Table) *source {
+	s := &source{b: b, q: q, window: max(window, 1), priority: number(args, "x-priority"), wake: make(chan struct{}, 1)}
+	b.sources[s] = struct{}{}
 	q.sources = append(q.sources, s)
 	q.dispatch()
-	return s, nil
+	return s
 }
 
 // OpenSink implements broker.Broker.
@@ -82,13 +95,13 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 	if err := b.reach(ctx); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	if err := b.permits(at, broker.AsDestination, o.Predeclared); err != nil {
 		return nil, err
 	}
 	if at.Queue != "" {
-		b.declare(at.Queue, fromArgs(o.DeclareArgs))
+		b.declare(at.Queue, Queue{Arguments: o.DeclareArgs})
 	}
 	s := &sink{b: b, at: at, unconfirmed: o.Unconfirmed, lost: make(chan struct{})}
 	b.sinks[s] = struct{}{}
@@ -96,12 +109,12 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 	return s, nil
 }
 
-// Depth implements broker.Broker. Consumers are those that Consumers has set.
+// Depth implements broker.Broker. Consumers are those of Consume and those that Consumers has set.
 func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
 	if err := b.reach(ctx); err != nil {
 		return broker.Depth{}, err
 	}
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	if at.Queue == "" {
 		return broker.Depth{}, fmt.Errorf("depth of %v: only a queue has one: %w", at, broker.ErrUnsupported)
@@ -114,7 +127,7 @@ func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, er
 		return d, nil
 	}
 	q := b.queues[at.Queue]
-	d.Ready, d.Unacked, d.Consumers = broker.Counted(int64(len(q.ready))), broker.Counted(q.unacked()), broker.Counted(q.consumers)
+	d.Ready, d.Unacked, d.Consumers = broker.Counted(int64(len(q.ready))), broker.Counted(q.unacked()), broker.Counted(q.foreign())
 	var oldest time.Duration
 	if len(q.ready) > 0 {
 		oldest = d.At.Sub(q.ready[0].stored)

@@ -12,7 +12,7 @@ func (b *Broker) Check(ctx context.Context, at broker.Address, as broker.Role, p
 	if err := b.reach(ctx); err != nil {
 		return err
 	}
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	return b.permits(at, as, predeclared)
 }
@@ -22,7 +22,7 @@ func (b *Broker) DeadLetters(ctx context.Context, at broker.Address) (bool, erro
 	if err := b.reach(ctx); err != nil {
 		return false, err
 	}
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	q := b.queues[at.Queue]
 	if q == nil {

@@ -71,7 +71,7 @@ func start(t *testing.T) *brokertest.Rig {
 			b.DeclareExchange(x, memory.Topic)
 			return x
 		},
-		Durable: func(at broker.Address) bool { return slices.Contains(b.Queues(), at.Queue) },
+		Durable: func(at broker.Address) bool { return slices.Contains(b.QueueNames(), at.Queue) },
 		Consume: func(q brokertest.Queue) func() {
 			b.Consumers(q.Source.Queue, 1)
 			return func() { b.Consumers(q.Source.Queue, 0) }

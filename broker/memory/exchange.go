@@ -3,98 +3,95 @@ package memory
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"weir/broker"
 )
 
-// Kind is how an exchange matches a routing key with the keys of its bindings.
+// Kind is how an exchange matches a message with its bindings.
 type Kind string
 
-// The kinds of exchange, by RabbitMQ's names.
+// The kinds of exchange, by RabbitMQ's names. An exchange of any other kind matches like a direct one.
 const (
-	Direct Kind = "direct"
-	Fanout Kind = "fanout"
-	Topic  Kind = "topic"
+	Direct  Kind = "direct"
+	Fanout  Kind = "fanout"
+	Topic   Kind = "topic"
+	Headers Kind = "headers"
 )
 
 type exchange struct {
-	kind     Kind
-	bindings []binding
+	broker.Exchange
+	bindings []bound // in the order they were made
+	known    map[string]bool
 }
 
-type binding struct {
-	queue *queue
-	key   string
+// bound is a binding with what it is told from others by: two that differ in their arguments only are two.
+type bound struct {
+	broker.Binding
+	id string
 }
 
-func (x *exchange) bind(q *queue, key string) {
-	if b := (binding{q, key}); !slices.Contains(x.bindings, b) {
-		x.bindings = append(x.bindings, b)
+func newBound(x broker.Binding) bound {
+	args := x.Arguments
+	if len(args) == 0 {
+		args = nil
 	}
+	return bound{x, fmt.Sprintf("%t %q %q %#v", x.ToExchange, x.Destination, x.Key, args)}
 }
 
-func (x *exchange) matches(pattern, key string) bool {
-	switch x.kind {
-	case Fanout:
-		return true
-	case Topic:
-		return topicMatches(strings.Split(pattern, "."), strings.Split(key, "."))
-	}
-	return pattern == key
+func newExchange(as broker.Exchange) *exchange {
+	return &exchange{Exchange: as, known: map[string]bool{}}
 }
 
-// topicMatches: "*" stands for one word, "#" for any number of words, none too.
-func topicMatches(pattern, words []string) bool {
-	if len(pattern) == 0 {
-		return len(words) == 0
+// bind tells whether the binding is a new one.
+func (x *exchange) bind(binding broker.Binding) bool {
+	b := newBound(binding)
+	if x.known[b.id] {
+		return false
 	}
-	if pattern[0] == "#" {
-		return topicMatches(pattern[1:], words) || len(words) > 0 && topicMatches(pattern, words[1:])
-	}
-	return len(words) > 0 && (pattern[0] == "*" || pattern[0] == words[0]) && topicMatches(pattern[1:], words[1:])
+	x.known[b.id] = true
+	x.bindings = append(x.bindings, b)
+	return true
 }
 
-// routes are the queues that m goes to, each once.
-func (b *Broker) routes(m *broker.Message) []*queue {
-	if m.Exchange == "" {
-		if q := b.queues[m.RoutingKey]; q != nil {
-			return []*queue{q}
-		}
-		return nil
-	}
-	var to []*queue
-	x := b.exchanges[m.Exchange]
-	for _, bound := range x.bindings {
-		if x.matches(bound.key, m.RoutingKey) && !slices.Contains(to, bound.queue) {
-			to = append(to, bound.queue)
+// unbind tells whether any of these bindings was there.
+func (x *exchange) unbind(bindings ...broker.Binding) bool {
+	gone := map[string]bool{}
+	for _, binding := range bindings {
+		if id := newBound(binding).id; x.known[id] {
+			gone[id] = true
+			delete(x.known, id)
 		}
 	}
-	return to
+	if len(gone) > 0 {
+		x.bindings = slices.DeleteFunc(x.bindings, func(b bound) bool { return gone[b.id] })
+	}
+	return len(gone) > 0
 }
 
-// accept stores m in every queue it is routed to, or says why not.
-func (b *Broker) accept(m *broker.Message) error {
-	if b.maxSize > 0 && len(m.Body) > b.maxSize {
-		return fmt.Errorf("%w: %d bytes, over %d", broker.ErrTooLarge, len(m.Body), b.maxSize)
-	}
-	if b.refuse != nil {
-		if err := b.refuse(m); err != nil {
-			return err
+// leadingTo are the bindings to a queue, or to an exchange.
+func (x *exchange) leadingTo(destination string, toExchange bool) []broker.Binding {
+	var found []broker.Binding
+	for _, b := range x.bindings {
+		if b.Destination == destination && b.ToExchange == toExchange {
+			found = append(found, b.Binding)
 		}
 	}
-	to := b.routes(m)
-	if len(to) == 0 {
-		return fmt.Errorf("%w: exchange %q, routing key %q", broker.ErrUnroutable, m.Exchange, m.RoutingKey)
+	return found
+}
+
+// declareExchange makes an exchange; one that exists stays as it is.
+func (b *Broker) declareExchange(as broker.Exchange) {
+	if b.exchanges[as.Name] == nil {
+		b.exchanges[as.Name] = newExchange(as)
+		b.hint("")
 	}
-	// Like RabbitMQ, one full queue refuses, and the others store it all the same.
-	var err error
-	for _, q := range to {
-		if q.full() {
-			err = fmt.Errorf("%w: queue %s is full", broker.ErrRefused, q.name)
-			continue
+}
+
+// forget takes away every binding to what is gone.
+func (b *Broker) forget(destination string, wasExchange bool) {
+	for name, x := range b.exchanges {
+		if x.unbind(x.leadingTo(destination, wasExchange)...) {
+			b.hint(name)
 		}
-		q.store(m)
 	}
-	return err
 }

@@ -22,15 +22,22 @@ type faults struct {
 	latency     time.Duration
 	holding     bool
 	depthHidden bool
+	hintsLost   bool
+	hintless    bool
+	unmanaged   bool
 }
 
-// Cut loses every session: sources, sinks and locks. New ones open at once, unless Down says otherwise. Pending answers
+// Cut loses every session: sources, sinks, locks and hints; those of Consume stay. New ones open at once, unless Down says otherwise. Pending answers
 // become unknown: a message in transit (Latency) has not been stored, one whose answer is held (HoldConfirms) has.
 func (b *Broker) Cut() {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	why := fmt.Errorf("%w: connection cut", broker.ErrLost)
-	b.endSources(why, slices.Collect(maps.Keys(b.sources))...)
+	for hints := range b.listeners {
+		b.endHints(hints)
+	}
+	own := slices.Collect(maps.Keys(b.sources))
+	b.endSources(why, slices.DeleteFunc(own, func(s *source) bool { return s.foreign })...)
 	for s := range b.sinks {
 		s.end(why)
 	}
@@ -99,8 +106,24 @@ func (b *Broker) ReleaseConfirms() {
 // HideDepth makes every figure of a Depth unknown, as a quorum queue under load does, or known again.
 func (b *Broker) HideDepth(hidden bool) { b.do(func() { b.depthHidden = hidden }) }
 
+// LoseHints has no Hint arrive any more, as events may get lost, or arrive again.
+func (b *Broker) LoseHints(lost bool) { b.do(func() { b.hintsLost = lost }) }
+
+// WithoutHints takes away the event exchange: Hints is unsupported, and those open end.
+func (b *Broker) WithoutHints() {
+	b.do(func() {
+		b.hintless = true
+		for hints := range b.listeners {
+			b.endHints(hints)
+		}
+	})
+}
+
+// WithoutManagement takes away the management API: the whole Catalog is unsupported.
+func (b *Broker) WithoutManagement() { b.do(func() { b.unmanaged = true }) }
+
 func (b *Broker) do(change func()) {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	change()
 }
@@ -110,7 +133,7 @@ func (b *Broker) reach(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	b.mu.Lock()
+	b.lock()
 	silent, down := b.silent, b.down
 	b.mu.Unlock()
 	if silent {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"weir/broker"
 )
@@ -17,36 +18,76 @@ func (b *Broker) Declare(name string, as Queue) { b.do(func() { b.declare(name, 
 
 func (b *Broker) declare(name string, as Queue) *queue {
 	if b.queues[name] == nil {
-		b.queues[name] = &queue{b: b, name: name, Queue: as}
+		q := &queue{b: b, name: name, Queue: as.obeying(), used: time.Now()}
+		b.queues[name] = q
+		if q.MessageTTL > 0 || q.Expires > 0 {
+			b.mortal[q] = true
+		}
+		b.hint("")
 	}
 	return b.queues[name]
 }
 
-// DeclareExchange makes an exchange. One that exists stays as it is.
+// DeclareExchange makes a durable exchange. One that exists stays as it is.
 func (b *Broker) DeclareExchange(name string, kind Kind) {
+	b.DeclareExchangeAs(broker.Exchange{Name: name, Type: string(kind), Durable: true})
+}
+
+// DeclareExchangeAs makes an exchange. One that exists stays as it is.
+func (b *Broker) DeclareExchangeAs(as broker.Exchange) { b.do(func() { b.declareExchange(as) }) }
+
+// Delete takes away a queue with all that is in it, and its bindings. Its sessions are lost.
+func (b *Broker) Delete(queue string) { b.do(func() { b.queue(queue).delete() }) }
+
+// DeleteExchange takes away an exchange and its bindings.
+func (b *Broker) DeleteExchange(name string) {
 	b.do(func() {
-		if b.exchanges[name] == nil {
-			b.exchanges[name] = &exchange{kind: kind}
-		}
+		delete(b.exchanges, b.exchange(name).Name)
+		b.forget(name, true)
+		b.hint("")
 	})
 }
 
 // Bind routes what is published to an exchange with a matching key to a queue.
 func (b *Broker) Bind(queue, exchange, key string) {
-	b.do(func() { b.exchange(exchange).bind(b.queue(queue), key) })
+	b.AddBinding(exchange, broker.Binding{Destination: queue, Key: key})
 }
 
 // Unbind ends Bind.
 func (b *Broker) Unbind(queue, exchange, key string) {
+	b.RemoveBinding(exchange, broker.Binding{Destination: queue, Key: key})
+}
+
+// AddBinding binds a queue, or an exchange, to an exchange.
+func (b *Broker) AddBinding(exchange string, binding broker.Binding) {
 	b.do(func() {
-		x, gone := b.exchange(exchange), binding{b.queue(queue), key}
-		x.bindings = slices.DeleteFunc(x.bindings, func(b binding) bool { return b == gone })
+		if binding.ToExchange {
+			b.exchange(binding.Destination)
+		} else {
+			b.queue(binding.Destination)
+		}
+		b.bind(exchange, binding)
+	})
+}
+
+func (b *Broker) bind(exchange string, binding broker.Binding) {
+	if b.exchange(exchange).bind(binding) {
+		b.hint(exchange)
+	}
+}
+
+// RemoveBinding ends AddBinding.
+func (b *Broker) RemoveBinding(exchange string, binding broker.Binding) {
+	b.do(func() {
+		if b.exchange(exchange).unbind(binding) {
+			b.hint(exchange)
+		}
 	})
 }
 
 // Publish does what a producer does: each message goes to its own exchange and routing key.
 func (b *Broker) Publish(ms ...*broker.Message) error {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	var errs []error
 	for _, m := range ms {
@@ -70,7 +111,7 @@ func (b *Broker) Put(queue string, bodies ...string) {
 
 // Messages returns what is ready in a queue, and leaves it there.
 func (b *Broker) Messages(queue string) []*broker.Message {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	q := b.queue(queue)
 	var ms []*broker.Message
@@ -91,7 +132,7 @@ func (b *Broker) Bodies(queue string) []string {
 
 // Take consumes as an application would: it removes and returns up to n ready messages.
 func (b *Broker) Take(queue string, n int) []*broker.Message {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	q := b.queue(queue)
 	n = min(n, len(q.ready))
@@ -106,19 +147,19 @@ func (b *Broker) Take(queue string, n int) []*broker.Message {
 // Drain takes everything that is ready.
 func (b *Broker) Drain(queue string) []*broker.Message { return b.Take(queue, int(^uint(0)>>1)) }
 
-// Queues lists the queues by name.
-func (b *Broker) Queues() []string {
-	b.mu.Lock()
+// QueueNames lists the queues.
+func (b *Broker) QueueNames() []string {
+	b.lock()
 	defer b.mu.Unlock()
 	return slices.Sorted(maps.Keys(b.queues))
 }
 
-// Consumers sets how many consumers of others a queue has. They show in Depth and take nothing by themselves.
+// Consumers sets how many consumers of others a queue has beside those of Consume. They show in Depth and take nothing.
 func (b *Broker) Consumers(queue string, n int) { b.do(func() { b.queue(queue).consumers = int64(n) }) }
 
 // Opened returns how many sessions have been opened so far, closed ones included.
 func (b *Broker) Opened() (sources, sinks int) {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	return b.opened.sources, b.opened.sinks
 }

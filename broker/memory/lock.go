@@ -35,7 +35,7 @@ func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func()
 
 // claim takes name if it is free, and otherwise returns who owns it.
 func (b *Broker) claim(ctx context.Context, name string) (held context.Context, mine, owner *lease) {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	if owner := b.locks[name]; owner != nil {
 		return nil, nil, owner

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"weir/broker"
 )
 
-// Queue is how a queue behaves. The zero Queue keeps everything for ever.
+// Queue is how a queue behaves. The zero Queue is durable and keeps everything for ever.
 type Queue struct {
 	// DeadLetter is the queue that gets what is rejected, or returned too often. Without it, or without that queue,
 	// such messages are dropped.
@@ -18,25 +19,36 @@ type Queue struct {
 	DeliveryLimit int
 	// MaxLength is how many ready messages it takes before it refuses more (reject-publish); 0 is no limit.
 	MaxLength int
+	// MessageTTL is how long a message stays ready before it is dead-lettered; 0 is for ever.
+	MessageTTL time.Duration
+	// Expires is how long the queue stays without a consumer before it goes, messages and all; 0 is for ever.
+	Expires time.Duration
+	// SingleActive: one consumer gets messages, and the next one when that has gone.
+	SingleActive bool
+	// Transient, AutoDelete and Exclusive are for the Catalog to tell, and change nothing.
+	Transient, AutoDelete, Exclusive bool
+	// Arguments are those it is declared with. The ones that stand for a field above set it.
+	Arguments broker.Table
 }
 
-// fromArgs reads a Queue from the arguments that RabbitMQ would be given.
-func fromArgs(args broker.Table) Queue {
-	text := func(key string) string { s, _ := args[key].(string); return s }
-	number := func(key string) int {
-		switch n := args[key].(type) {
-		case int32:
-			return int(n)
-		case int64:
-			return int(n)
-		}
-		return 0
-	}
-	return Queue{
-		DeadLetter:    text("x-dead-letter-routing-key"), // through the default exchange
-		DeliveryLimit: number("x-delivery-limit"),
-		MaxLength:     number("x-max-length"),
-	}
+// obeying is q with what its arguments say.
+func (q Queue) obeying() Queue {
+	milliseconds := func(key string) time.Duration { return time.Duration(number(q.Arguments, key)) * time.Millisecond }
+	letters, _ := q.Arguments["x-dead-letter-routing-key"].(string) // through the default exchange
+	single, _ := q.Arguments["x-single-active-consumer"].(bool)
+	q.DeadLetter = cmp.Or(q.DeadLetter, letters)
+	q.DeliveryLimit = cmp.Or(q.DeliveryLimit, number(q.Arguments, "x-delivery-limit"))
+	q.MaxLength = cmp.Or(q.MaxLength, number(q.Arguments, "x-max-length"))
+	q.MessageTTL = cmp.Or(q.MessageTTL, milliseconds("x-message-ttl"))
+	q.Expires = cmp.Or(q.Expires, milliseconds("x-expires"))
+	q.SingleActive = q.SingleActive || single
+	return q
+}
+
+// number reads an integer of any width, 0 if there is none.
+func number(args broker.Table, key string) int {
+	n, _ := widened(args[key]).(int64)
+	return int(n)
 }
 
 type queue struct {
@@ -44,12 +56,14 @@ type queue struct {
 	name string
 	Queue
 
-	ready   []*entry // by position
-	last    uint64   // position of the newest entry
-	sources []*source
-	turn    int // the source that is looked at first
+	ready   []*entry  // by position
+	last    uint64    // position of the newest entry
+	sources []*source // in the order they came
+	turn    int       // the source that is looked at first
+	used    time.Time // when it was declared, or its last source left
 
-	consumers int64 // those of others
+	firstHop  bool  // see broker.Buffer
+	consumers int64 // those of others, beside those among the sources
 }
 
 // entry is one message in a queue, or in the hands of one of its sources.
@@ -69,7 +83,22 @@ func (q *queue) store(m *broker.Message) {
 	q.dispatch()
 }
 
-// dispatch hands ready messages to sources with room in their windows, in turn.
+// wants tells whether the queue takes a message that is routed to it.
+func (q *queue) wants(m *broker.Message) bool {
+	_, crossed := m.Headers["x-received-from"]
+	return !q.firstHop || !crossed
+}
+
+// delete takes the queue away. Its sources are lost.
+func (q *queue) delete() {
+	delete(q.b.queues, q.name)
+	delete(q.b.mortal, q)
+	q.b.endSources(fmt.Errorf("%w: queue %q is gone: %w", broker.ErrLost, q.name, broker.ErrNotFound), slices.Clone(q.sources)...)
+	q.b.forget(q.name, false)
+	q.b.hint("")
+}
+
+// dispatch hands ready messages to sources with room in their windows: first to those of the highest priority, in turn.
 func (q *queue) dispatch() {
 	for len(q.ready) > 0 {
 		s := q.taker()
@@ -84,20 +113,26 @@ func (q *queue) dispatch() {
 }
 
 func (q *queue) taker() *source {
-	for range q.sources {
-		s := q.sources[q.turn%len(q.sources)]
-		q.turn = (q.turn + 1) % len(q.sources)
-		if s.room() {
-			return s
+	var best *source
+	turn := q.turn
+	for i := range q.sources {
+		at := (turn + i) % len(q.sources)
+		s := q.sources[at]
+		if s.room() && !q.standsBy(s) && (best == nil || s.priority > best.priority) {
+			best, q.turn = s, at+1
 		}
 	}
-	return nil
+	return best
 }
+
+// standsBy tells whether s waits for another source to leave.
+func (q *queue) standsBy(s *source) bool { return q.SingleActive && q.sources[0] != s }
 
 // leave takes s out of the round.
 func (q *queue) leave(s *source) {
 	q.sources = slices.DeleteFunc(q.sources, func(other *source) bool { return other == s })
 	q.turn = 0
+	q.used = time.Now()
 }
 
 // giveBack puts entries where they were, before whatever came later. What came back too often is dead-lettered.
@@ -123,6 +158,20 @@ func (q *queue) deadLetter(e *entry) {
 	m := *e.message
 	m.Exchange, m.RoutingKey = "", q.DeadLetter
 	to.store(&m)
+}
+
+// messages are those ready and those delivered.
+func (q *queue) messages() int64 { return int64(len(q.ready)) + q.unacked() }
+
+// foreign is how many consumers are others'.
+func (q *queue) foreign() int64 {
+	n := q.consumers
+	for _, s := range q.sources {
+		if s.foreign {
+			n++
+		}
+	}
+	return n
 }
 
 // unacked is how many messages sources hold.

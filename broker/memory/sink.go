@@ -36,7 +36,7 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	if s.err != nil {
 		return nil, s.err
@@ -85,7 +85,7 @@ func addressed(m *broker.Message, at broker.Address) *broker.Message {
 
 // land lets what is due arrive.
 func (s *sink) land() {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	for len(s.transit) > 0 {
 		wait := time.Until(s.transit[0].due)
@@ -128,14 +128,14 @@ func (s *sink) Lost() <-chan struct{} { return s.lost }
 
 // Blocked implements broker.Blocker.
 func (s *sink) Blocked() (string, <-chan struct{}) {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	return s.b.blocked, s.b.changed
 }
 
 // Close implements broker.Sink.
 func (s *sink) Close() error {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	s.end(fmt.Errorf("%w: %w", broker.ErrLost, errClosed))
 	return nil

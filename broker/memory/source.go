@@ -11,11 +11,14 @@ import (
 	"weir/broker"
 )
 
-// source implements broker.Source and broker.Resizer.
+// source implements broker.Source, broker.Resizer and broker.Standing.
 type source struct {
 	b      *Broker
 	q      *queue
 	window int
+
+	priority int
+	foreign  bool // an application's
 
 	inbox   []delivery // delivered, not received yet
 	held    []delivery // received, not settled yet; both by tag
@@ -63,7 +66,7 @@ func (s *source) Receive(ctx context.Context) (*broker.Message, error) {
 
 // next is what Receive can return at once; neither message nor error means that it must wait.
 func (s *source) next() (*broker.Message, error) {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	switch {
 	case s.err != nil:
@@ -81,7 +84,7 @@ func (s *source) next() (*broker.Message, error) {
 
 // Ack implements broker.Source.
 func (s *source) Ack(last *broker.Message) error {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	i, err := s.find(last)
 	if err != nil {
@@ -94,7 +97,7 @@ func (s *source) Ack(last *broker.Message) error {
 
 // Settle implements broker.Source.
 func (s *source) Settle(m *broker.Message, how broker.Settlement) error {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	i, err := s.find(m)
 	if err != nil {
@@ -125,7 +128,7 @@ func (s *source) find(m *broker.Message) (int, error) {
 
 // Resize implements broker.Resizer. A smaller window takes effect as messages are settled.
 func (s *source) Resize(_ context.Context, window int) error {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	if s.err != nil {
 		return s.err
@@ -135,15 +138,26 @@ func (s *source) Resize(_ context.Context, window int) error {
 	return nil
 }
 
+// Standby implements broker.Standing.
+func (s *source) Standby(context.Context) (bool, error) {
+	s.b.lock()
+	defer s.b.mu.Unlock()
+	if s.err != nil {
+		return false, s.err
+	}
+	return !s.stopped && s.q.standsBy(s), nil
+}
+
 // Stop implements broker.Source.
 func (s *source) Stop(context.Context) error {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
 	s.stopped = true
 	s.q.leave(s)
+	s.q.dispatch() // another one's turn, if this was the single active
 	s.rouse()
 	return nil
 }
@@ -152,7 +166,7 @@ var errClosed = errors.New("closed by its owner")
 
 // Close implements broker.Source.
 func (s *source) Close() error {
-	s.b.mu.Lock()
+	s.b.lock()
 	defer s.b.mu.Unlock()
 	s.b.endSources(errClosed, s)
 	return nil

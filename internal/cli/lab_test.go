@@ -110,7 +110,7 @@ func (l lab) holds() string {
 	var lines []string
 	seen, n := map[string]bool{}, 0
 	for name, b := range l {
-		for _, queue := range b.Queues() {
+		for _, queue := range b.QueueNames() {
 			bodies := b.Bodies(queue)
 			lines = append(lines, fmt.Sprintf("%s %s %d\n", name, queue, len(bodies)))
 			for _, body := range bodies {
