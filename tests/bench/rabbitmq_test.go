@@ -115,7 +115,7 @@ shovels:
 
 // bare leaves scheme, host and port of a URI.
 func bare(uri string) string {
-	host := uri[strings.LastIndexByte(uri, '@')+1:]
+	host := strings.TrimPrefix(uri[strings.LastIndexByte(uri, '@')+1:], "amqp://")
 	host, _, _ = strings.Cut(host, "/")
 	return "amqp://" + host
 }
