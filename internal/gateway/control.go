@@ -52,9 +52,11 @@ func (g *Gateway) Override(name string, mode link.Mode) (link.Status, error) {
 }
 
 func (g *Gateway) link(name string) (*link.Link, error) {
-	l, ok := g.group.Link(name)
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrNoLink, name)
+	if l, ok := g.shovels.Link(name); ok {
+		return l, nil
 	}
-	return l, nil
+	if l, ok := g.federation.Link(name); ok {
+		return l, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrNoLink, name)
 }

@@ -4,6 +4,7 @@
 //	reload.go    another configuration, which changes only what differs
 //	control.go   what an operator does to a link by hand
 //	status.go    what is told about it
+//	leftovers.go what federation has left on brokers
 //	connect.go   looks at the brokers before anything runs
 //	move.go      one link, once
 package gateway
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"weir/configs"
+	"weir/federation"
 	"weir/internal/brokers"
 	"weir/link"
 	"weir/shovel"
@@ -40,9 +42,10 @@ var ErrStopping = errors.New("weir is stopping")
 // Gateway runs the links of one configuration after another.
 type Gateway struct {
 	Options
-	ctx     context.Context // the life of the links
-	group   *link.Group
-	started time.Time
+	ctx        context.Context // the life of the links
+	shovels    *link.Group
+	federation *federation.Federation
+	started    time.Time
 
 	applying sync.Mutex // held while a configuration is applied, and from the stop on
 	brokers  *brokers.Set
@@ -57,11 +60,15 @@ type Gateway struct {
 // Start runs cfg until ctx ends; call Wait before leaving. A broker that cannot be reached does not matter: its links go
 // on trying. The error says why the configuration cannot be run at all. warnings are what loading has found.
 func Start(ctx context.Context, cfg *configs.Config, warnings configs.Problems, o Options) (*Gateway, error) {
-	g := &Gateway{Options: o, ctx: ctx, first: cfg, group: link.NewGroup(ctx, o.Log), started: time.Now()}
+	g := &Gateway{
+		Options: o, ctx: ctx, first: cfg, started: time.Now(),
+		shovels: link.NewGroup(ctx, o.Log), federation: federation.New(ctx, o.Log),
+	}
 	if _, err := g.apply(cfg, warnings); err != nil {
 		return nil, err
 	}
-	o.Log.Info("weir runs", "config", o.File, "site", cfg.Site, "brokers", len(cfg.Brokers), "links", len(g.group.Statuses()))
+	o.Log.Info("weir runs", "config", o.File, "site", cfg.Site, "brokers", len(cfg.Brokers),
+		"shovels", len(cfg.Shovels), "policies", len(cfg.Policies))
 	return g, nil
 }
 
@@ -83,11 +90,13 @@ func (g *Gateway) apply(cfg *configs.Config, warnings configs.Problems) (link.Ch
 		return link.Changes{}, err
 	}
 	g.keepModes(specs)
-	changes := g.group.Apply(specs)
+	changes := g.shovels.Apply(specs)
+	g.federation.Apply(cfg, next.Find)
 	g.brokers = next
 	if before != nil {
 		g.retiring.Go(func() {
-			g.group.Drained()
+			g.shovels.Drained()
+			g.federation.Drained()
 			before.CloseExcept(next)
 		})
 	}
@@ -96,9 +105,6 @@ func (g *Gateway) apply(cfg *configs.Config, warnings configs.Problems) (link.Ch
 	}
 	for _, w := range warnings {
 		g.Log.Warn("configuration", "problem", w.String())
-	}
-	if n := len(cfg.Policies); n > 0 {
-		g.Log.Warn("policies are checked and not run: this version has no federation", "policies", n)
 	}
 	g.applied(cfg, warnings)
 	return changes, nil
@@ -110,7 +116,7 @@ func (g *Gateway) keepModes(specs []link.Spec) {
 		if spec.Switch == nil {
 			continue
 		}
-		if l, ok := g.group.Link(spec.Name); ok {
+		if l, ok := g.shovels.Link(spec.Name); ok {
 			if o := l.Status().Overflow; o != nil {
 				spec.Switch.Override(o.Mode)
 			}
@@ -124,7 +130,8 @@ func (g *Gateway) Wait() {
 	<-g.ctx.Done()
 	g.applying.Lock() // and never given back: a reload that comes now finds that it is too late
 	defer g.applying.Unlock()
-	g.group.Wait()
+	g.shovels.Wait()
+	g.federation.Wait()
 	g.retiring.Wait()
 	g.brokers.CloseExcept(nil)
 }

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
 
 	"weir/configs"
+	"weir/federation"
 	"weir/link"
 )
 
@@ -15,6 +17,8 @@ type Status struct {
 	Started time.Time     `json:"started"`
 	Config  ConfigStatus  `json:"config"`
 	Links   []link.Status `json:"links"`
+	// Problems keep policies from making links at all.
+	Problems []federation.Problem `json:"problems,omitempty"`
 }
 
 // ConfigStatus says which configuration is in force.
@@ -37,8 +41,17 @@ type Rejection struct {
 
 // Status returns a snapshot of everything.
 func (g *Gateway) Status() Status {
-	links := g.group.Statuses()
-	return Status{Site: g.Config().Site, Started: g.started, Config: g.configStatus(), Links: links}
+	return Status{
+		Site: g.Config().Site, Started: g.started, Config: g.configStatus(),
+		Links: g.statuses(), Problems: g.federation.Problems(),
+	}
+}
+
+// statuses are those of all links, by name.
+func (g *Gateway) statuses() []link.Status {
+	all := append(g.shovels.Statuses(), g.federation.Statuses()...)
+	slices.SortStableFunc(all, func(a, b link.Status) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 // Link returns a snapshot of one link, or ErrNoLink.
@@ -105,7 +118,7 @@ func (g *Gateway) Topology() Topology {
 		b := cfg.Brokers[name]
 		t.Brokers = append(t.Brokers, Node{Name: name, Type: b.Type, VHost: b.VHost, URIs: b.URIs})
 	}
-	for _, s := range g.group.Statuses() {
+	for _, s := range g.statuses() {
 		declared, ok := cfg.Shovels[s.Name]
 		if !ok { // a reload came in between
 			continue
