@@ -1,5 +1,6 @@
 // Package brokertest is the contract of package broker as a test suite. A driver's own test calls Run with a Harness that
-// says how to reach a broker, by the driver and behind its back; Transport does the same for a pair of drivers.
+// says how to reach a broker, by the driver and behind its back, and Federation if it serves federation; Transport does the
+// same for a pair of drivers.
 //
 //	func TestContract(t *testing.T) {
 //		brokertest.Run(t, brokertest.Harness{Start: start, Cannot: map[string]string{
@@ -60,6 +61,10 @@ type Rig struct {
 	Knows Known
 	// Consume begins to consume from a queue as an application would, for Depth to count (Consumers).
 	Consume func(q Queue) (stop func())
+
+	// Bind binds what an application would to an exchange, and returns how a Catalog lists it. What it leads to is made
+	// for it, fresh, an exchange if ToExchange says so; the given Destination is ignored (ForeignBindings).
+	Bind func(exchange string, as broker.Binding) (made broker.Binding, unbind func())
 
 	// Cut ends every connection of Broker; new ones can be made at once.
 	Cut func()

@@ -17,13 +17,18 @@ type behaviour struct {
 // Run tests the contract against one driver, each behaviour in a test of its own.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	all := slices.Concat(receiving, settling, sending, exchanges, refusing, fidelity, faults, opening, looking)
+	h.all(t, slices.Concat(receiving, settling, sending, exchanges, refusing, fidelity, faults, opening, looking))
+}
+
+// all runs one test a behaviour.
+func (h Harness) all(t *testing.T, these []behaviour) {
+	t.Helper()
 	for name := range h.Cannot {
-		if !slices.ContainsFunc(all, func(b behaviour) bool { return b.name == name }) {
+		if !slices.ContainsFunc(these, func(b behaviour) bool { return b.name == name }) {
 			t.Fatalf("Harness.Cannot names %q, which is not a behaviour of this suite", name)
 		}
 	}
-	for _, b := range all {
+	for _, b := range these {
 		t.Run(b.name, func(t *testing.T) {
 			run := b.run
 			if reason, cannot := h.Cannot[b.name]; cannot {

@@ -16,6 +16,10 @@ func TestContract(t *testing.T) {
 	brokertest.Run(t, harness())
 }
 
+func TestFederation(t *testing.T) {
+	brokertest.Federation(t, harness())
+}
+
 // A link between two brokers in memory changes nothing.
 func TestTransport(t *testing.T) {
 	brokertest.Transport(t, harness(), harness())
@@ -70,6 +74,16 @@ func start(t *testing.T) *brokertest.Rig {
 			x := name()
 			b.DeclareExchange(x, memory.Topic)
 			return x
+		},
+		Bind: func(exchange string, as broker.Binding) (broker.Binding, func()) {
+			as.Destination = name()
+			if as.ToExchange {
+				b.DeclareExchange(as.Destination, memory.Topic)
+			} else {
+				b.Declare(as.Destination, memory.Queue{})
+			}
+			b.AddBinding(exchange, as)
+			return as, func() { b.RemoveBinding(exchange, as) }
 		},
 		Durable: func(at broker.Address) bool { return slices.Contains(b.QueueNames(), at.Queue) },
 		Consume: func(q brokertest.Queue) func() {
