@@ -29,6 +29,8 @@ type Blocker interface {
 type Router interface {
 	// Route says which destination is preferred now and why others were passed over, for status and spans.
 	Route() string
+	// Taken is where the last message went that Send took. Only who calls Send may ask.
+	Taken() string
 }
 
 // Identity is what a broker is called on a message's hop list.

@@ -15,12 +15,13 @@ import (
 
 // BenchmarkPump is what the pump itself costs a message: both ends are next to free.
 func BenchmarkPump(b *testing.B) {
-	b.Run("confirmed-at-once", func(b *testing.B) { pumpThrough(b, freeSink{}) })
+	b.Run("confirmed-at-once", func(b *testing.B) { pumpThrough(b, freeSink{}, nil) })
+	b.Run("looked-at", func(b *testing.B) { pumpThrough(b, freeSink{}, unsampled) })
 	b.Run("confirmed-later", func(b *testing.B) {
 		s := &lateSink{sent: make(chan *broker.Answer, 1<<16)}
 		var answering sync.WaitGroup
 		answering.Go(s.answer)
-		pumpThrough(b, s)
+		pumpThrough(b, s, nil)
 		close(s.sent)
 		answering.Wait()
 	})
@@ -44,11 +45,20 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-func pumpThrough(b *testing.B, sink broker.Sink) {
+// unsampled looks for the flag of a trace context, as one who follows only sampled messages does.
+func unsampled(m *broker.Message) link.Trail {
+	if parent, _ := m.Headers["traceparent"].(string); len(parent) == 55 && parent[54]&1 == 1 {
+		panic("sampled")
+	}
+	return nil
+}
+
+func pumpThrough(b *testing.B, sink broker.Sink, observe link.Observe) {
 	b.ReportAllocs()
 	run(b, link.Spec{
 		Source:      link.Origin{Broker: &freeBroker{}},
 		Destination: destination{Destination: link.To{Broker: &freeBroker{sink: sink}}},
+		Observe:     observe,
 		Window:      1000,
 	})
 }
@@ -72,6 +82,9 @@ func (f *freeBroker) OpenSource(_ context.Context, _ broker.Address, o broker.So
 	s := &freeSource{messages: make([]broker.Message, 2*o.Window), window: uint64(o.Window), room: make(chan struct{}, 1)}
 	for i := range s.messages {
 		s.messages[i].Body = make([]byte, 1024)
+		s.messages[i].Headers = broker.Table{
+			"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", "tenant": "a", "attempt": int32(1),
+		}
 	}
 	return s, nil
 }

@@ -13,8 +13,10 @@ type entry struct {
 	m       *broker.Message
 	seq     uint64 // in order of receipt
 	confirm broker.Confirm
-	sent    time.Time
-	trouble *trouble // nil: none so far
+	sent    time.Time // when the last try began; before the first, when it was received
+	stored  int64     // when it came to the source, in nanoseconds since 1970; 0: not known
+	trail   Trail     // nil: nobody follows it
+	trouble *trouble  // nil: none so far
 }
 
 // trouble is what has kept a message from its destination.

@@ -41,6 +41,7 @@ func (r *round) resend() error {
 	}
 	for left := r.again; len(left) > 0; batch *= 2 {
 		for range min(batch, len(left)) {
+			left[0].sent = time.Now()
 			if err := r.send(left[0]); err != nil {
 				r.unsent = left
 				return err
@@ -79,19 +80,22 @@ func (r *round) send(e entry) error {
 		if err != nil {
 			return context.Cause(r.flow)
 		}
+		e.sent = time.Now()
 	}
 	if e.isRefused() {
 		r.board.retries.Add(1)
 	}
+	e.sending()
 	for {
-		e.sent = time.Now()
 		confirm, err := r.sink.Send(r.flow, e.m)
 		switch {
 		case err == nil:
 			e.confirm = confirm
+			e.sentTo(r.sink, r.spec.Destination)
 			r.flight.push(e)
 			return nil
 		case errors.Is(err, broker.ErrNowhere):
+			e.answered(err)
 			r.park(e, err)
 			return nil
 		case errors.Is(err, broker.ErrBlocked):
@@ -101,9 +105,11 @@ func (r *round) send(e entry) error {
 			if !goOn {
 				return context.Cause(r.flow)
 			}
+			e.sent = time.Now()
 		case r.flow.Err() != nil:
 			return context.Cause(r.flow)
 		default:
+			e.answered(err)
 			return &sinkError{err}
 		}
 	}

@@ -90,7 +90,7 @@ func (s *session) awaitPlace() error {
 // rest stays, in order.
 func (s *session) giveBackOverdue() error {
 	for i := 0; i < len(s.pump.held); {
-		e := s.pump.held[i]
+		e := &s.pump.held[i]
 		if !e.strandedFor(s.spec.HoldLimit) || s.spec.AckMode == NoAck {
 			i++
 			continue
@@ -99,7 +99,7 @@ func (s *session) giveBackOverdue() error {
 			return err
 		}
 		s.log.Warn("message given back: no destination may take it", "message-id", e.m.Properties.MessageID, "error", e.trouble.err)
-		if err := s.pump.release(e.m, broker.Returned); err != nil {
+		if err := s.pump.release(e, broker.Returned, Returned); err != nil {
 			return err
 		}
 		s.pump.held = slices.Delete(s.pump.held, i, i+1)

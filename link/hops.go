@@ -1,6 +1,10 @@
 package link
 
-import "weir/broker"
+import (
+	"time"
+
+	"weir/broker"
+)
 
 // ReceivedFrom is the header that lists the places a message has left, newest first. It is RabbitMQ's own (federation
 // plugin, rabbit_federation_exchange_link), so that weir and the plugin stop each other's loops.
@@ -17,6 +21,8 @@ type Hop struct {
 	// link or a shovel the queue.
 	Exchange, Queue string
 	Redelivered     bool
+	// At is when the link forwards it, which the next one needs to tell how long it waited. Zero: not written.
+	At time.Time
 }
 
 // HopCount is how many links a message has crossed.
@@ -51,6 +57,9 @@ func WithHop(h broker.Table, hop Hop) broker.Table {
 	}
 	if hop.Queue != "" {
 		entry["queue"] = hop.Queue
+	}
+	if !hop.At.IsZero() {
+		entry[timestampHeader] = hop.At.UnixMilli()
 	}
 	return WithFirst(h, ReceivedFrom, entry)
 }

@@ -22,6 +22,9 @@ type Link struct {
 func New(spec Spec, log *slog.Logger) *Link {
 	l := &Link{spec: spec.withDefaults(), log: log.With("link", spec.Name), pause: newPause()}
 	l.board.inFlight = newFlight()
+	l.board.waits.init(waitBounds)
+	l.board.confirms.init(tripBounds)
+	l.board.transits.init(waitBounds)
 	l.board.enter(Starting, "")
 	if spec.Paused {
 		const reason = "declared paused"

@@ -73,6 +73,7 @@ type round struct {
 	// settle's own
 	last    *broker.Message // the last good one, not acked yet
 	unacked int             // how many an ack of last would settle
+	endings []settlement    // of those of them that somebody follows
 	linger  *time.Timer     // when last is to be acked at the latest
 	failed  []entry         // lost or refused
 
@@ -147,9 +148,19 @@ func (p *pump) receive(ctx context.Context) (entry, error) {
 	p.left--
 	p.seq++
 	if p.spec.AckMode == NoAck {
-		err = p.settleAtSource(m, broker.Acked)
+		if err := p.settleAtSource(m, broker.Acked); err != nil {
+			return entry{}, err
+		}
 	}
-	return entry{m: m, seq: p.seq}, err
+	e := entry{m: m, seq: p.seq, sent: time.Now()}
+	if stored, _ := StoredAt(m); !stored.IsZero() {
+		e.stored = stored.UnixNano()
+		p.board.waits.observe(max(0, time.Duration(e.sent.UnixNano()-e.stored)))
+	}
+	if p.spec.Observe != nil {
+		e.trail = p.spec.Observe(m)
+	}
+	return e, nil
 }
 
 // probe finds out whether a stopped source has anything left: errDrained if it has not and nothing is held.
@@ -165,12 +176,28 @@ func (p *pump) probe(ctx context.Context) error {
 	return err
 }
 
-// release settles one message at the source, unless it was acked when it was received.
-func (p *pump) release(m *broker.Message, how broker.Settlement) error {
-	if p.spec.AckMode == NoAck {
-		return nil
+// release settles one message at the source, unless it was acked when it was received. o is what has become of it.
+func (p *pump) release(e *entry, how broker.Settlement, o Outcome) error {
+	var err error
+	if p.spec.AckMode != NoAck {
+		err = p.settleAtSource(e.m, how)
 	}
-	return p.settleAtSource(m, how)
+	if err != nil {
+		o = Returned
+	}
+	e.ended(o)
+	return err
+}
+
+// abandon ends the trails of what is held when the session ends.
+func (p *pump) abandon() {
+	o := Returned
+	if p.spec.AckMode == NoAck {
+		o = Lost
+	}
+	for i := range p.held {
+		p.held[i].ended(o)
+	}
 }
 
 func (p *pump) settleAtSource(m *broker.Message, how broker.Settlement) error {

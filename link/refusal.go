@@ -22,8 +22,8 @@ func (s *session) settleRefused() error {
 		if i < 0 {
 			return nil
 		}
-		e := s.pump.held[i]
-		recourse := s.recourse(e)
+		e := &s.pump.held[i]
+		recourse := s.recourse(*e)
 		if e.trouble.attempts < recourse.Attempts && !errors.Is(e.trouble.err, broker.ErrTooLarge) {
 			return nil
 		}
@@ -67,10 +67,10 @@ func (s *session) recourse(e entry) Recourse {
 }
 
 // resort is what is done after the last attempt.
-func (s *session) resort(e entry, r Recourse) error {
+func (s *session) resort(e *entry, r Recourse) error {
 	log := s.log.With("error", e.trouble.err, "attempts", e.trouble.attempts, "message-id", e.m.Properties.MessageID,
 		"exchange", e.m.Exchange, "routing-key", e.m.RoutingKey)
-	how := broker.Acked
+	how, outcome := broker.Acked, Dropped
 	switch r.Then {
 	case Drop:
 		log.Warn("message dropped")
@@ -78,7 +78,7 @@ func (s *session) resort(e entry, r Recourse) error {
 	case Reject:
 		log.Warn("message rejected, its queue dead-letters it")
 		s.board.rejected.Add(1)
-		how = broker.Rejected
+		how, outcome = broker.Rejected, Rejected
 	case DeadLetter:
 		err := s.deadLetter(e.m, r.DeadLetter)
 		switch {
@@ -89,11 +89,12 @@ func (s *session) resort(e entry, r Recourse) error {
 		}
 		log.Warn("message dead-lettered", "dead-letter", r.DeadLetter.String())
 		s.board.deadLettered.Add(1)
+		outcome = DeadLettered
 	default:
 		return &pausedError{fmt.Sprintf("message %q to exchange %q, routing key %q: %v, %d times",
 			e.m.Properties.MessageID, e.m.Exchange, e.m.RoutingKey, e.trouble.err, e.trouble.attempts)}
 	}
-	return s.pump.release(e.m, how)
+	return s.pump.release(e, how, outcome)
 }
 
 // deadLetter publishes m to its last resort and waits until that has it.

@@ -199,6 +199,7 @@ func (s *session) close() error {
 	if s.source != nil {
 		err = s.guardReturns()
 		_ = s.source.Close() // what it held is the broker's again either way
+		s.pump.abandon()
 		s.board.held.Store(0)
 	}
 	if s.sink != nil {

@@ -62,8 +62,9 @@ func (r *round) settle(forwarded <-chan struct{}) error {
 
 // resolve does what one answer asks for.
 func (r *round) resolve(e entry, answer error) error {
-	if r.isOver(e, answer) {
-		return r.finish(e)
+	e.answered(answer)
+	if o := r.outcome(answer, len(e.m.Body)); o != "" {
+		return r.finish(e, o)
 	}
 	switch {
 	case errors.Is(answer, broker.ErrUnroutable):
@@ -80,38 +81,52 @@ func (r *round) resolve(e entry, answer error) error {
 	return errStuck
 }
 
-// isOver tells whether nothing is left to be done for a message but to ack it, and counts it: the destination has it or
-// does not want it, or it is dropped at its first refusal.
-func (r *round) isOver(e entry, answer error) bool {
+// outcome counts an answer after which nothing is left to be done for a message but to ack it: the destination has it or
+// does not want it, or it is dropped at its first refusal. Empty: more is left.
+func (r *round) outcome(answer error, size int) Outcome {
 	switch {
 	case answer == nil:
 		r.board.confirmed.Add(1)
-		r.board.bytesConfirmed.Add(int64(len(e.m.Body)))
+		r.board.bytesConfirmed.Add(int64(size))
+		return Forwarded
 	case errors.Is(answer, broker.ErrUnwanted):
 		r.board.filtered.Add(1)
+		return Filtered
 	case errors.Is(answer, broker.ErrUnroutable) && r.spec.OnUnroutable.dropsAtOnce():
 		r.board.unroutable.Add(1)
 		r.board.dropped.Add(1)
+		return Dropped
 	case errors.Is(answer, broker.ErrRefused) && r.spec.OnRefused.dropsAtOnce():
 		r.board.refused.Add(1)
 		r.board.dropped.Add(1)
-	default:
-		return false
+		return Dropped
 	}
-	return true
+	return ""
 }
 
 // finish acks a message that is over: alone where a cumulative ack would also settle one that was passed over.
-func (r *round) finish(e entry) error {
-	r.meter.answer(time.Since(e.sent))
+func (r *round) finish(e entry, o Outcome) error {
+	took := time.Since(e.sent)
+	r.meter.answer(took)
+	if o == Forwarded {
+		r.board.confirms.observe(took)
+		if e.stored != 0 {
+			r.board.transits.observe(max(0, time.Duration(e.sent.UnixNano()-e.stored)+took))
+		}
+	}
 	if r.spec.AckMode == NoAck {
+		e.ended(o)
 		return nil
 	}
 	if r.retry || len(r.failed) > 0 || r.stranded.Load() > 0 {
 		if err := r.ack(); err != nil {
+			e.ended(Returned)
 			return err
 		}
-		return r.settleAtSource(e.m, broker.Acked)
+		return r.release(&e, broker.Acked, o)
+	}
+	if e.trail != nil {
+		r.endings = append(r.endings, settlement{e.trail, o})
 	}
 	if r.last == nil {
 		r.linger.Reset(ackDelay)
@@ -131,7 +146,15 @@ func (r *round) ack() error {
 	}
 	m, n := r.last, r.unacked
 	r.last, r.unacked = nil, 0
-	if err := r.source.Ack(m); err != nil {
+	err := r.source.Ack(m)
+	for _, s := range r.endings {
+		if err != nil {
+			s.outcome = Returned
+		}
+		s.trail.Ended(s.outcome)
+	}
+	r.endings = r.endings[:0]
+	if err != nil {
 		return &sourceError{err}
 	}
 	r.board.settled.Add(int64(n))
@@ -147,9 +170,11 @@ func (r *round) sweep() error {
 			break
 		}
 		r.flight.pop()
-		if !r.isOver(e, e.confirm.Err()) {
+		answer := e.confirm.Err()
+		e.answered(answer)
+		if o := r.outcome(answer, len(e.m.Body)); o == "" {
 			r.failed = append(r.failed, e)
-		} else if err := r.finish(e); err != nil && first == nil {
+		} else if err := r.finish(e, o); err != nil && first == nil {
 			first = err
 		}
 	}

@@ -23,6 +23,8 @@ type Spec struct {
 	// Switch is the part of Gate that a hand may override. nil: none.
 	Switch Switch
 
+	// Observe is told of each message, for traces. nil: nobody is.
+	Observe Observe
 	// Describe adds to the link's status what only its maker knows. nil: nothing.
 	Describe func(*Status)
 

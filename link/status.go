@@ -48,6 +48,11 @@ type Status struct {
 	Held     int    `json:"held"`
 	Counts   Counts `json:"counts"`
 
+	// How long messages took: Waits in the source before they were received, Confirms from the last try until the
+	// destination had them, Transits from the source's having them until then. The first and the last are of those
+	// messages of which it is known when they came (StoredAt).
+	Waits, Confirms, Transits Histogram `json:"-"`
+
 	Overflow   *OverflowStatus   `json:"overflow,omitempty"`
 	Federation *FederationStatus `json:"federation,omitempty"`
 }
@@ -104,6 +109,8 @@ type board struct {
 	settled                                              atomic.Int64 // have left the source
 	refused, unroutable, dropped, deadLettered, rejected atomic.Int64
 	retries, reconnects, filtered                        atomic.Int64
+
+	waits, confirms, transits histogram
 }
 
 // enter changes state, or just its reason; since is when the state was entered. It returns the state before.
@@ -180,6 +187,7 @@ func (b *board) fill(s *Status) {
 	b.mu.Unlock()
 	s.InFlight = b.inFlight.len()
 	s.Window, s.Held = int(b.window.Load()), int(b.held.Load())
+	s.Waits, s.Confirms, s.Transits = b.waits.read(), b.confirms.read(), b.transits.read()
 	s.Counts = Counts{
 		Received:       b.received.Load(),
 		Confirmed:      b.confirmed.Load(),

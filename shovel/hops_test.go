@@ -15,7 +15,7 @@ import (
 func travelled(queue, body string, left ...string) *broker.Message {
 	list := broker.Array{}
 	for _, cluster := range left {
-		list = append(list, broker.Table{"uri": "memory://" + cluster, "cluster-name": cluster, "vhost": "/", "redelivered": false})
+		list = append(list, broker.Table{"uri": "memory://" + cluster + "/%2F", "cluster-name": cluster, "vhost": "/", "redelivered": false})
 	}
 	return &broker.Message{RoutingKey: queue, Body: []byte(body), Headers: broker.Table{"x-received-from": list}}
 }

@@ -138,7 +138,7 @@ func TestPredeclaredDeclaresNothingAndWaits(t *testing.T) {
     destinations: [{broker: us, queue: inbox, predeclared: true}]
 `)
 		w.after(time.Minute)
-		if slices.Contains(w.eu.QueueNames(), "outbox") || slices.Contains(w.us.Queues(), "inbox") {
+		if slices.Contains(w.eu.QueueNames(), "outbox") || slices.Contains(w.us.QueueNames(), "inbox") {
 			t.Fatal("declared what it should wait for")
 		}
 		holds(t, "the reason", w.status().Reason, broker.ErrNotFound.Error())

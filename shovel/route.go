@@ -21,6 +21,8 @@ type choiceSink struct {
 	running sync.WaitGroup
 	lost    chan struct{}
 
+	taken int // where the last message went
+
 	mu    sync.Mutex
 	sinks []broker.Sink // by place, nil: not open
 	gone  bool          // closed, or all are lost
@@ -147,6 +149,7 @@ func (s *choiceSink) send(ctx context.Context, m *broker.Message, needRoom bool)
 		switch {
 		case err == nil:
 			s.use(i)
+			s.taken = i
 			return confirm, nil
 		case errors.Is(err, broker.ErrNowhere):
 			nowhere = true
@@ -249,6 +252,9 @@ func (s *choiceSink) Route() string {
 	}
 	return destination
 }
+
+// Taken implements broker.Router.
+func (s *choiceSink) Taken() string { return s.places[s.taken].String() }
 
 // Lost implements broker.Sink.
 func (s *choiceSink) Lost() <-chan struct{} { return s.lost }

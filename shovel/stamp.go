@@ -44,7 +44,7 @@ func (s *stamp) apply(m *broker.Message) *broker.Message {
 		out.RoutingKey = ""
 	}
 	if s.hop {
-		hop := link.Hop{Left: s.from, Exchange: s.source.Exchange, Redelivered: m.Redelivered}
+		hop := link.Hop{Left: s.from, Exchange: s.source.Exchange, Redelivered: m.Redelivered, At: time.Now()}
 		if hop.Exchange == "" {
 			hop.Queue = s.source.Queue
 		}

@@ -57,7 +57,7 @@ func TestForwardHeadersAreThoseOfRabbitMQ(t *testing.T) {
 				got := w.sent(&broker.Message{Exchange: "shop", RoutingKey: "order.created"}).Headers["x-shovelled"]
 				want := broker.Table{
 					"shovelled-by": "eu", "shovel-type": "dynamic", "shovel-name": "x", "shovel-vhost": "/",
-					"src-uri": "memory://eu", "dest-uri": "memory://us",
+					"src-uri": "memory://eu/%2F", "dest-uri": "memory://us/%2F",
 				}
 				maps.Copy(want, c.want)
 				if !reflect.DeepEqual(got, broker.Array{want}) {
@@ -155,9 +155,17 @@ func TestHopIsRecordedAsTheFederationPluginDoes(t *testing.T) {
 				w.run("  x: {source: {" + c.source + "}, destinations: [{broker: us, queue: orders}], max-hops: 3}\n")
 				w.after(time.Second)
 				earlier := broker.Table{"cluster-name": "ap", "vhost": "/", "uri": "amqp://ap", "redelivered": false}
+				before := time.Now().UnixMilli()
 				m := w.sent(&broker.Message{Exchange: "shop", Headers: broker.Table{"x-received-from": broker.Array{earlier}}})
-				want := broker.Table{"cluster-name": "eu", "vhost": "/", "uri": "memory://eu", "redelivered": false}
+				want := broker.Table{"cluster-name": "eu", "vhost": "/", "uri": "memory://eu/%2F", "redelivered": false}
 				maps.Copy(want, c.entry)
+				// Beside the plugin's own: when it left, from which the next link knows how long it waited.
+				hops, _ := m.Headers["x-received-from"].(broker.Array)
+				left, _ := hops[0].(broker.Table)["timestamp_in_ms"].(int64)
+				if left < before || left > time.Now().UnixMilli() {
+					t.Errorf("it left at %d, between %d and now", left, before)
+				}
+				want["timestamp_in_ms"] = left
 				if got := m.Headers["x-received-from"]; !reflect.DeepEqual(got, broker.Array{want, earlier}) {
 					t.Errorf("x-received-from is\n%v, want\n%v", got, broker.Array{want, earlier})
 				}
@@ -197,7 +205,7 @@ func TestMessageSentAgainElsewhereIsStampedOnce(t *testing.T) {
 		w.within(time.Minute, "it is in ap", func() bool { return depth(w.ap, "orders") == 1 })
 		m := w.ap.Messages("orders")[0]
 		shovelled, _ := m.Headers["x-shovelled"].(broker.Array)
-		if len(shovelled) != 1 || shovelled[0].(broker.Table)["dest-uri"] != "memory://ap" || hopsOf(m) != 2 {
+		if len(shovelled) != 1 || shovelled[0].(broker.Table)["dest-uri"] != "memory://ap/%2F" || hopsOf(m) != 2 {
 			t.Errorf("headers %v", m.Headers)
 		}
 		first := w.us.Messages("orders")[0]
