@@ -34,7 +34,7 @@ var rebinding = []behaviour{
 		f := t.federated(nil)
 		hops := func(cluster string) broker.Table {
 			return broker.Table{"x-bound-from": broker.Array{broker.Table{
-				"cluster-name": cluster, "vhost": "/", "exchange": "weir: " + cluster, "hops": int64(1),
+				"cluster-name": cluster, "vhost": "/", "exchange": "weir: " + cluster, "hops": int16(1),
 			}}}
 		}
 		eu, us := broker.Binding{Key: "order.*", Arguments: hops("eu")}, broker.Binding{Key: "order.*", Arguments: hops("us")}
