@@ -1,8 +1,12 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 
 	"weir/broker"
 	"weir/configs"
@@ -15,28 +19,114 @@ type Brokers func(name string) (b broker.Broker, version string)
 
 // Federation runs the links that policies ask for.
 type Federation struct {
+	// Prepare, if it is set before the first Apply, is called on each link's Spec before it runs.
+	Prepare func(*link.Spec)
+
 	ctx context.Context // the life of its links
 	log *slog.Logger
+
+	mu          sync.Mutex
+	downstreams map[string]*downstream // by the names of their brokers; they stay, without policies they have no links
+	upstreams   map[string]*upstream   // by the names of their brokers: those of every declared upstream
+	site        string
 }
 
 // New makes a Federation without links, which runs until ctx ends. Call Apply next, and Wait before leaving.
 func New(ctx context.Context, log *slog.Logger) *Federation {
-	return &Federation{ctx: ctx, log: log}
+	return &Federation{ctx: ctx, log: log, downstreams: map[string]*downstream{}, upstreams: map[string]*upstream{}}
 }
 
 // Apply is both the first start and every reload: it touches only the links concerned, and returns at once. Links come
 // when it is known what exists downstream.
-func (f *Federation) Apply(cfg *configs.Config, brokers Brokers) {}
+func (f *Federation) Apply(cfg *configs.Config, brokers Brokers) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ctx.Err() != nil {
+		return
+	}
+	f.site = cfg.Site
+	f.upstreams = f.nextUpstreams(cfg, brokers)
+	names := map[string]bool{}
+	for _, p := range cfg.Policies {
+		names[p.Downstream] = true
+	}
+	for name := range names {
+		if f.downstreams[name] == nil {
+			f.downstreams[name] = newDownstream(f.ctx, f.log, f.prepare)
+		}
+	}
+	for name, d := range f.downstreams {
+		if names[name] {
+			d.apply(newPlan(cfg, name, brokers), f.upstreams)
+		} else {
+			d.end()
+		}
+	}
+}
+
+func (f *Federation) prepare(s *link.Spec) {
+	if f.Prepare != nil {
+		f.Prepare(s)
+	}
+}
+
+// nextUpstreams are the brokers of the declared upstreams; those that have not changed are the same ones.
+func (f *Federation) nextUpstreams(cfg *configs.Config, brokers Brokers) map[string]*upstream {
+	next := map[string]*upstream{}
+	for _, u := range cfg.Upstreams {
+		b, version := brokers(u.Broker)
+		old := f.upstreams[u.Broker]
+		if old == nil || old.version != version {
+			old = newUpstream(end{name: u.Broker, vhost: cfg.Brokers[u.Broker].VHost, broker: b, version: version})
+		}
+		next[u.Broker] = old
+	}
+	return next
+}
+
+// all are the downstreams, by name.
+func (f *Federation) all() []*downstream {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []*downstream
+	for _, name := range slices.Sorted(maps.Keys(f.downstreams)) {
+		all = append(all, f.downstreams[name])
+	}
+	return all
+}
 
 // Drained returns when every link that Apply has stopped or replaced so far has stopped: nothing uses their brokers any
 // more.
-func (f *Federation) Drained() {}
+func (f *Federation) Drained() {
+	for _, d := range f.all() {
+		d.drained()
+	}
+}
 
 // Wait returns when everything has stopped, which it does when the context of New ends.
-func (f *Federation) Wait() {}
+func (f *Federation) Wait() {
+	for _, d := range f.all() {
+		d.group.Wait()
+		d.running.Wait()
+	}
+}
 
 // Link finds one by name.
-func (f *Federation) Link(name string) (*link.Link, bool) { return nil, false }
+func (f *Federation) Link(name string) (*link.Link, bool) {
+	for _, d := range f.all() {
+		if l, ok := d.group.Link(name); ok {
+			return l, true
+		}
+	}
+	return nil, false
+}
 
 // Statuses are snapshots of all links, by name.
-func (f *Federation) Statuses() []link.Status { return nil }
+func (f *Federation) Statuses() []link.Status {
+	var all []link.Status
+	for _, d := range f.all() {
+		all = append(all, d.group.Statuses()...)
+	}
+	slices.SortFunc(all, func(a, b link.Status) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}

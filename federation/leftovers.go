@@ -1,7 +1,12 @@
 package federation
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"weir/broker"
 )
@@ -19,7 +24,76 @@ type Leftover struct {
 
 // Leftovers lists what this site's federation has left on the brokers of the configuration in force. The error names
 // the brokers that could not be asked; the list holds what the others said.
-func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) { return nil, nil }
+func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) {
+	site, upstreams := f.asked()
+	known, unknown := f.wanted()
+	var (
+		all      []Leftover
+		problems []error
+	)
+	for name, u := range upstreams {
+		listed, err := u.waiting(ctx, 0)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("buffers on %s: %w", name, err))
+			continue
+		}
+		for _, w := range listed {
+			mine := isFor(w.Name, site+"/") || isFor(w.Name, site+":")
+			undecided := slices.ContainsFunc(unknown, func(t string) bool { return isFor(w.Name, t) })
+			if mine && !undecided && !known[buffered{name, baseOf(w.Name)}] {
+				all = append(all, Leftover{Broker: name, Buffer: w.Name, Exchange: w.Exchange, Messages: w.Messages})
+			}
+		}
+	}
+	for _, t := range unknown {
+		problems = append(problems, fmt.Errorf("buffers for %s are left out: it is not known yet what exists there", strings.TrimSuffix(t, "/")))
+	}
+	slices.SortFunc(all, func(a, b Leftover) int {
+		return cmp.Or(cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Buffer, b.Buffer))
+	})
+	slices.SortFunc(problems, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return all, errors.Join(problems...)
+}
 
-// Remove takes one away. Unless force, one that holds messages or has a consumer stays: broker.ErrInUse.
-func (f *Federation) Remove(ctx context.Context, l Leftover, force bool) error { return nil }
+// Remove takes one away. Unless force, one that holds messages or has a consumer stays: broker.ErrInUse. So does, always,
+// one that a policy asks for by now.
+func (f *Federation) Remove(ctx context.Context, l Leftover, force bool) error {
+	_, upstreams := f.asked()
+	u, ok := upstreams[l.Broker]
+	if !ok {
+		return fmt.Errorf("broker %s: no upstream is on it: %w", l.Broker, broker.ErrNotFound)
+	}
+	d, ok := u.broker.(broker.Disposer)
+	if !ok {
+		return fmt.Errorf("delete a buffer on broker %s: %w", l.Broker, broker.ErrUnsupported)
+	}
+	if known, _ := f.wanted(); known[buffered{l.Broker, baseOf(l.Buffer)}] {
+		return fmt.Errorf("buffer %s: a policy asks for it: %w", l.Buffer, broker.ErrInUse)
+	}
+	return d.DeleteBuffer(ctx, l.Buffer, force)
+}
+
+// buffered names a buffer on a broker, without its generation.
+type buffered struct{ broker, base string }
+
+func (f *Federation) asked() (site string, upstreams map[string]*upstream) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.site, f.upstreams
+}
+
+// wanted are the buffers that are asked for, and the targets of downstreams of which it is not known yet.
+func (f *Federation) wanted() (known map[buffered]bool, unknown []string) {
+	known = map[buffered]bool{}
+	for _, d := range f.all() {
+		d.mu.Lock()
+		if d.watch != nil && d.have == nil {
+			unknown = append(unknown, target(d.plan.site, d.plan.to, d.plan.local))
+		}
+		for _, m := range d.mirrors {
+			known[buffered{m.pair.from.name, m.base}] = true
+		}
+		d.mu.Unlock()
+	}
+	return known, unknown
+}

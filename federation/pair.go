@@ -1,7 +1,7 @@
 package federation
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"log/slog"
 
@@ -13,6 +13,7 @@ import (
 // end is the broker at one side of a pair.
 type end struct {
 	name    string // as declared
+	vhost   string // as declared; what names are made of does not wait for a connection
 	broker  broker.Broker
 	version string // of its declaration
 }
@@ -30,19 +31,27 @@ type pair struct {
 	queue    *broker.Queue    // the same for a queue link
 }
 
-// name is that of its link: the upstream, the downstream where it is not the local broker, what is federated.
+// name is that of its link: the upstream, the downstream where it is not the local broker, what is federated. Where the
+// upstream's object has another name, that follows the upstream's, because a set may hold one upstream several times.
 func (p pair) name() string {
-	kind, object := "exchanges", ""
-	if p.queue != nil {
-		kind, object = "queues", p.queue.Name
+	kind, object, there := "queues", "", p.upstream.Queue
+	if p.exchange != nil {
+		kind, object, there = "exchanges", p.exchange.Name, p.upstream.Exchange
 	} else {
-		object = p.exchange.Name
+		object = p.queue.Name
 	}
-	if p.local {
-		return p.upstream.Name + "/" + kind + "/" + object
+	name := p.upstream.Name
+	if there != "" && there != object {
+		name += ":" + there
 	}
-	return p.upstream.Name + "/" + p.to.name + "/" + kind + "/" + object
+	if !p.local {
+		name += "/" + p.to.name
+	}
+	return name + "/" + kind + "/" + object
 }
+
+// upstreamExchange is the name of the exchange at the upstream.
+func (p pair) upstreamExchange() string { return cmp.Or(p.upstream.Exchange, p.exchange.Name) }
 
 // spec is what exchange and queue links have in common. Source, Destination, Gate and Describe are theirs to fill in.
 func (p pair) spec() link.Spec {
@@ -64,13 +73,11 @@ func (p pair) spec() link.Spec {
 
 // version differs whenever anything differs that a link is made of.
 func (p pair) version() string {
-	settings, err := json.Marshal(struct {
-		Upstream configs.Upstream
-		Exchange *broker.Exchange
-		Queue    *broker.Queue
-	}{p.upstream, p.exchange, p.queue})
-	if err != nil { // cannot be: it is plain data
-		panic(err)
+	federated := ""
+	if p.exchange != nil {
+		federated = fmt.Sprintf("%+v", *p.exchange)
+	} else {
+		federated = fmt.Sprintf("%+v", *p.queue)
 	}
-	return fmt.Sprint(p.site, p.policy, p.from.version, p.to.version, string(settings))
+	return fmt.Sprintf("%q %q %q %q %+v %s", p.site, p.policy, p.from.version, p.to.version, p.upstream, federated)
 }

@@ -1,0 +1,161 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"weir/broker"
+)
+
+const (
+	// listAge is how old a listing of an upstream's buffers may be when a buffer is declared, drainTick how often an
+	// old generation is looked at.
+	listAge   = 5 * time.Second
+	drainTick = 2 * time.Second
+	// mostGenerations bounds the search for a name that is free.
+	mostGenerations = 999
+)
+
+// as is the buffer of a name, as it must be declared.
+func (m *mirror) as(name string) broker.Buffer {
+	p, u := m.pair, m.pair.upstream
+	x := *p.exchange
+	x.Name = p.upstreamExchange()
+	arguments := broker.Table{
+		"x-single-active-consumer": true,         // of several gateways one consumes, in order
+		"x-internal-purpose":       "federation", // RabbitMQ's plugin does not federate such queues
+	}
+	if u.QueueType != "" {
+		arguments["x-queue-type"] = string(u.QueueType)
+	}
+	if u.Expires > 0 {
+		arguments["x-expires"] = u.Expires.Milliseconds()
+	}
+	if u.MessageTTL > 0 {
+		arguments["x-message-ttl"] = u.MessageTTL.Milliseconds()
+	}
+	return broker.Buffer{Name: name, Exchange: x, Arguments: arguments, FirstHop: u.MaxHops == 1}
+}
+
+// declare makes sure that there is a buffer with the arguments it should have. One that has others stays as it is and
+// becomes an old generation; the next number is declared in its place.
+func (m *mirror) declare(ctx context.Context, b broker.Buffers) error {
+	existing, err := m.existing(ctx)
+	if err != nil && !errors.Is(err, broker.ErrUnsupported) {
+		return err
+	}
+	// The newest that fits, or a new one.
+	try := slices.Clone(existing)
+	slices.Reverse(try)
+	next := 1
+	if len(existing) > 0 {
+		next = existing[len(existing)-1] + 1
+	}
+	for ; next <= mostGenerations; next++ {
+		for _, n := range append(try, next) {
+			err := b.DeclareBuffer(ctx, m.as(generation(m.base, n)))
+			if errors.Is(err, broker.ErrMismatch) {
+				if !slices.Contains(existing, n) {
+					existing = append(existing, n)
+				}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			m.use(n, existing)
+			return nil
+		}
+		try = nil
+	}
+	return fmt.Errorf("buffer %s: every generation of it has other arguments: %w", m.base, broker.ErrMismatch)
+}
+
+// existing are the numbers of the generations there are.
+func (m *mirror) existing(ctx context.Context) ([]int, error) {
+	listed, err := m.upstream.waiting(ctx, listAge)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, w := range listed {
+		if base, n := splitGeneration(w.Name); base == m.base {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+// use takes a generation into use. The others are drained first, the oldest before the rest.
+func (m *mirror) use(n int, existing []int) {
+	current := generation(m.base, n)
+	if m.current != current {
+		m.known, m.current = false, current
+	}
+	m.others = nil
+	for _, other := range existing {
+		if other != n {
+			m.others = append(m.others, generation(m.base, other))
+		}
+	}
+}
+
+// drainOthers lets the link read what is in other generations before the one in use, and deletes them when they are
+// empty. They are unbound first; the one in use is bound by then.
+func (m *mirror) drainOthers(ctx context.Context, b broker.Buffers) (next time.Duration, err error) {
+	if len(m.others) == 0 {
+		m.read(m.current)
+		return checkEvery, nil
+	}
+	for _, name := range m.others {
+		if m.unbound[name] {
+			continue
+		}
+		if err := unbindAll(ctx, b, m.as(name)); err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return 0, err
+		}
+		m.unbound[name] = true
+		m.pair.log.Info("buffer has other arguments; it is drained first", "buffer", name, "in-use", m.current)
+	}
+	listed, err := m.upstream.waiting(ctx, drainTick/2)
+	if err != nil {
+		return 0, err
+	}
+	reading, left := m.current, []string(nil)
+	for _, name := range m.others {
+		i := slices.IndexFunc(listed, func(w broker.Waiting) bool { return w.Name == name })
+		switch {
+		case i < 0: // somebody has deleted it
+			continue
+		case reading != m.current: // an older one comes first
+		case !listed[i].Messages.Known || listed[i].Messages.N > 0:
+			reading = name
+		case m.dispose(ctx, b, name) == nil:
+			continue
+		}
+		left = append(left, name)
+	}
+	m.others = left
+	m.read(reading)
+	return drainTick, nil
+}
+
+// dispose deletes an old generation that is empty, when the link does not read it any more.
+func (m *mirror) dispose(ctx context.Context, b broker.Buffers, name string) error {
+	d, ok := b.(broker.Disposer)
+	if !ok {
+		return broker.ErrUnsupported
+	}
+	if err := m.release(ctx, name); err != nil {
+		return err
+	}
+	err := d.DeleteBuffer(ctx, name, false)
+	if err == nil {
+		m.pair.log.Info("buffer with other arguments was empty and is deleted", "buffer", name)
+	}
+	return err
+}

@@ -1,0 +1,245 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"weir/broker"
+)
+
+const (
+	// checkEvery is how often the bindings of a buffer are read back though nothing tells that they have changed.
+	checkEvery = 2 * time.Minute
+	// stepTimeout bounds one try to make them equal: ten thousand over a slow line take seconds.
+	stepTimeout = time.Minute
+	// lettingGo bounds the last try to unbind a buffer that is not wanted any more.
+	lettingGo = 10 * time.Second
+)
+
+// mirror keeps the buffer of one exchange link: it exists, and is bound as the downstream exchange is. It goes on while
+// the link is paused or has lost its brokers, and is the link's Gate (gate.go), because nothing can be received before
+// the buffer is there. Make it with newMirror; start and stop it once.
+type mirror struct {
+	pair     pair
+	upstream *upstream
+	noticed  func() string // how changes downstream are noticed
+	filter   atomic.Pointer[filter]
+	wake     chan struct{} // cap 1: there is something to do
+	cancel   context.CancelFunc
+	stopped  chan struct{}
+	letGo    atomic.Bool // the pair is gone: unbind the buffer in the end
+
+	buffer // what is known of it; only the mirror's own goroutine uses it
+
+	mu         sync.Mutex
+	downstream []broker.Binding // as last read; nil: not yet
+	recheck    bool             // what is known of the upstream may be wrong
+	gate
+	report
+}
+
+// buffer is what the mirror knows of its buffer at the upstream.
+type buffer struct {
+	base    string   // its name, without a generation
+	current string   // the generation in use; "": not declared yet
+	others  []string // other generations, to be drained and deleted
+	unbound map[string]bool
+	known   bool // bound is what it is bound with
+	bound   []broker.Binding
+	checked time.Time
+}
+
+func newMirror(p pair, u *upstream, noticed func() string) *mirror {
+	m := &mirror{pair: p, upstream: u, noticed: noticed, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	m.base, m.unbound = bufferName(p), map[string]bool{}
+	m.gate.changed = make(chan struct{})
+	m.report.why = errNotYet
+	return m
+}
+
+// start runs it in running until stop, or ctx ends; before, which it replaces, ends first.
+func (m *mirror) start(ctx context.Context, running *sync.WaitGroup, before *mirror) {
+	ctx, m.cancel = context.WithCancel(ctx)
+	running.Go(func() {
+		defer close(m.stopped)
+		if before != nil {
+			<-before.stopped
+		}
+		m.run(ctx)
+	})
+}
+
+// stop ends it, and does not wait. gone: the pair is not wanted any more, so the buffer is unbound, and not deleted.
+func (m *mirror) stop(gone bool) {
+	m.letGo.Store(gone)
+	m.cancel()
+}
+
+// want tells it the bindings of the downstream exchange.
+func (m *mirror) want(bindings []broker.Binding) {
+	m.mu.Lock()
+	m.downstream = bindings
+	if bindings == nil {
+		m.downstream = []broker.Binding{}
+	}
+	m.mu.Unlock()
+	m.poke()
+}
+
+// doubt tells it that something at the upstream may have changed.
+func (m *mirror) doubt() {
+	m.mu.Lock()
+	m.recheck = true
+	m.mu.Unlock()
+	m.poke()
+}
+
+func (m *mirror) hasStopped() bool { return isClosed(m.stopped) }
+
+func (m *mirror) poke() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (m *mirror) run(ctx context.Context) {
+	d := m.pair.upstream.ReconnectDelay
+	retry := backoff.NewExponentialBackOff(backoff.WithInitialInterval(d.Min), backoff.WithMaxInterval(d.Max),
+		backoff.WithMaxElapsedTime(0))
+	for ctx.Err() == nil {
+		next, err := m.step(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			retry.Reset()
+			m.waitAtMost(ctx, next, m.wake)
+		default:
+			delay := retry.NextBackOff()
+			if hopeless(err) {
+				delay = d.Max
+			}
+			m.failed(err, delay)
+			m.known = false
+			m.waitAtMost(ctx, delay, nil)
+		}
+	}
+	if m.letGo.Load() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lettingGo)
+		defer cancel()
+		m.unbind(ctx)
+	}
+}
+
+// hopeless tells what an operator must mend first: trying harder does not help.
+func hopeless(err error) bool {
+	return errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrUnsupported)
+}
+
+func (m *mirror) waitAtMost(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// step makes the buffer what it should be, and tells when to look again.
+func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
+	m.mu.Lock()
+	downstream, recheck := m.downstream, m.recheck
+	m.recheck = false
+	m.mu.Unlock()
+	if downstream == nil {
+		return checkEvery, nil
+	}
+	if recheck || time.Since(m.checked) >= checkEvery {
+		m.known = false
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	if err := m.upstream.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer m.upstream.leave()
+	b, err := m.upstream.buffers()
+	if err != nil {
+		return 0, err
+	}
+	if !m.known {
+		if err := m.declare(ctx, b); err != nil {
+			return 0, err
+		}
+		m.beginReading()
+	}
+	if err := m.bind(ctx, b, downstream); err != nil {
+		return 0, err
+	}
+	return m.drainOthers(ctx, b)
+}
+
+// bind makes its bindings those that are wanted.
+func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker.Binding) error {
+	from, err := identity(ctx, m.pair.from)
+	if err != nil {
+		return err
+	}
+	to, err := identity(ctx, m.pair.to)
+	if err != nil {
+		return err
+	}
+	want := wanted(downstream, m.pair, from, to)
+	if c, ok := b.(broker.Coverer); ok && c.Covers() {
+		m.filter.Store(&filter{m.pair.exchange.Type, want})
+	}
+	if !m.known {
+		if m.bound, err = b.Bound(ctx, m.as(m.current)); err != nil {
+			return err
+		}
+		m.known, m.checked = true, time.Now()
+	}
+	add, remove := difference(want, m.bound)
+	if len(add)+len(remove) > 0 {
+		if err := b.Rebind(ctx, m.as(m.current), add, remove); err != nil {
+			return err
+		}
+		m.bound = want
+	}
+	m.equal(len(want), len(add), len(remove))
+	return nil
+}
+
+// unbind leaves the buffer without bindings, so that nothing more comes into it, and says what is left in it.
+func (m *mirror) unbind(ctx context.Context) {
+	b, err := m.upstream.buffers()
+	if err != nil {
+		return
+	}
+	if m.current == "" {
+		m.current = m.base
+	}
+	err = unbindAll(ctx, b, m.as(m.current))
+	if errors.Is(err, broker.ErrNotFound) {
+		return
+	}
+	if err != nil {
+		m.pair.log.Warn("buffer is not wanted any more and still bound", "buffer", m.current, "broker", m.pair.from.name, "error", err)
+		return
+	}
+	m.pair.log.Info("buffer is not wanted any more; what is in it stays until weir gc", "buffer", m.current, "broker", m.pair.from.name)
+}
+
+func unbindAll(ctx context.Context, b broker.Buffers, of broker.Buffer) error {
+	bound, err := b.Bound(ctx, of)
+	if err != nil || len(bound) == 0 {
+		return err
+	}
+	return b.Rebind(ctx, of, nil, bound)
+}

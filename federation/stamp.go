@@ -1,0 +1,96 @@
+package federation
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"weir/broker"
+	"weir/link"
+)
+
+// exchangeTo is the downstream exchange as a link.Destination. Its sink leaves out what nobody wants there, and stamps the rest.
+type exchangeTo struct {
+	link.To
+	pair  pair
+	wants *atomic.Pointer[filter] // nil inside: everything that comes is wanted
+}
+
+// filter is the bindings that a message must match, for a type of exchange.
+type filter struct {
+	kind     string
+	bindings []broker.Binding
+}
+
+// OpenSink implements link.Destination.
+func (t exchangeTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
+	from, err := identity(ctx, t.pair.from)
+	if err != nil {
+		return nil, err
+	}
+	to, err := identity(ctx, t.pair.to)
+	if err != nil {
+		return nil, err
+	}
+	sink, err := t.To.OpenSink(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &exchangeSink{Sink: sink, wants: t.wants, to: to, maxHops: t.pair.upstream.MaxHops,
+		stamp: stamp{from: from, exchange: t.pair.exchange.Name, trustUserID: t.pair.upstream.TrustUserID}}
+	s.tooFar.Settle(fmt.Errorf("%w: it has crossed as many links as max-hops allows", broker.ErrUnwanted))
+	s.visited.Settle(fmt.Errorf("%w: it has been there", broker.ErrUnwanted))
+	s.unbound.Settle(fmt.Errorf("%w: it matches no binding", broker.ErrUnwanted))
+	return s, nil
+}
+
+// stamp is what an exchange link changes on a message. Everything else crosses as it came, its routing key too.
+type stamp struct {
+	from        broker.Identity // the upstream
+	exchange    string          // the downstream's, which is what the plugin writes
+	trustUserID bool
+}
+
+// apply returns m as it is to be published; m itself is not changed.
+func (s stamp) apply(m *broker.Message) *broker.Message {
+	out := *m
+	if !s.trustUserID {
+		// A broker refuses a user-id that is not the connection's own.
+		out.Properties.UserID = ""
+	}
+	out.Headers = link.WithHop(m.Headers, link.Hop{Left: s.from, Exchange: s.exchange, Redelivered: m.Redelivered})
+	return &out
+}
+
+type exchangeSink struct {
+	broker.Sink
+	stamp   stamp
+	to      broker.Identity
+	maxHops int
+	wants   *atomic.Pointer[filter]
+	// One answer for all messages of a kind.
+	tooFar, visited, unbound broker.Answer
+}
+
+// Send implements broker.Sink. What is not wanted downstream is settled as broker.ErrUnwanted, and nothing is sent: the
+// rule is the plugin's (rabbit_federation_util:should_forward).
+func (s *exchangeSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
+	if link.HopCount(m.Headers) >= s.maxHops {
+		return &s.tooFar, nil
+	}
+	if link.Visited(m.Headers, s.to) {
+		return &s.visited, nil
+	}
+	if f := s.wants.Load(); f != nil && !matches(f.kind, f.bindings, m) {
+		return &s.unbound, nil
+	}
+	return s.Sink.Send(ctx, s.stamp.apply(m))
+}
+
+// Blocked implements broker.Blocker.
+func (s *exchangeSink) Blocked() (string, <-chan struct{}) {
+	if b, ok := s.Sink.(broker.Blocker); ok {
+		return b.Blocked()
+	}
+	return "", nil
+}

@@ -1,0 +1,233 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"weir/broker"
+)
+
+const (
+	// listEvery is how often it is looked at which exchanges and queues there are, where nothing tells; fullEvery how
+	// often everything is read though changes are told, because some are missed.
+	listEvery = 5 * time.Second
+	fullEvery = 30 * time.Second
+	// debounce is how long hints are gathered before anything is read.
+	debounce = 50 * time.Millisecond
+	// hintsAgain is how soon hints are asked for again where there were none or they have ended.
+	hintsAgain = 15 * time.Second
+	// firstDelay and longestDelay bound the wait after a failure.
+	firstDelay   = time.Second
+	longestDelay = 30 * time.Second
+	readTimeout  = 10 * time.Second
+)
+
+// watch reads what exists on a downstream broker, again and again, and tells its supervisor: the catalog's hints say what
+// to read at once, and a slow full reading finds what they have missed. Without hints everything is polled. Only its own
+// goroutine uses its fields.
+type watch struct {
+	d       *downstream
+	to      end
+	budget  *rate.Limiter
+	poked   chan struct{} // cap 1: the plan has changed
+	cancel  context.CancelFunc
+	stopped chan struct{}
+
+	hints      <-chan broker.Hint // nil: there are none
+	hintsTried time.Time
+	listed     time.Time // when last; zero: list now
+	exchanges  schedule
+}
+
+func newWatch(d *downstream, to end) *watch {
+	return &watch{
+		d: d, to: to,
+		budget:  rate.NewLimiter(requestsPerSecond, requestsPerSecond),
+		poked:   make(chan struct{}, 1),
+		stopped: make(chan struct{}),
+	}
+}
+
+func (w *watch) start(ctx context.Context) {
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.d.running.Go(func() {
+		defer close(w.stopped)
+		w.run(ctx)
+	})
+}
+
+func (w *watch) hasStopped() bool { return isClosed(w.stopped) }
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// poke makes it list what exists, now.
+func (w *watch) poke() {
+	select {
+	case w.poked <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watch) run(ctx context.Context) {
+	delay := time.Duration(0)
+	for ctx.Err() == nil {
+		next, err := w.look(ctx)
+		if err == nil {
+			delay = 0
+			w.wait(ctx, next)
+			continue
+		}
+		delay = min(max(2*delay, firstDelay), longestDelay)
+		if hopeless(err) {
+			delay = longestDelay
+		}
+		w.d.unknown(w, err, time.Now().Add(delay))
+		w.listed = time.Time{}
+		w.wait(ctx, delay)
+	}
+}
+
+// look reads what is due most, one thing at a time, and tells when the next is.
+func (w *watch) look(ctx context.Context) (next time.Duration, err error) {
+	catalog, ok := w.to.broker.(broker.Catalog)
+	if !ok {
+		return 0, fmt.Errorf("what exists on broker %s: %w", w.to.name, broker.ErrUnsupported)
+	}
+	w.openHints(ctx, catalog)
+	if w.listed.IsZero() || time.Since(w.listed) >= w.listInterval() {
+		return 0, w.list(ctx, catalog)
+	}
+	exchange, at, found := w.exchanges.next(w.hints != nil)
+	if found && !at.After(time.Now()) {
+		return 0, w.read(ctx, catalog, exchange)
+	}
+	if list := w.listed.Add(w.listInterval()); !found || list.Before(at) {
+		at = list
+	}
+	return time.Until(at), nil
+}
+
+// openHints asks the broker to tell of changes, from before they are read on.
+func (w *watch) openHints(ctx context.Context, catalog broker.Catalog) {
+	if w.hints == nil && (w.hintsTried.IsZero() || time.Since(w.hintsTried) >= hintsAgain) {
+		w.hintsTried = time.Now()
+		hints, err := catalog.Hints(ctx)
+		if err == nil {
+			w.hints = hints
+			w.forget()
+		} else if !errors.Is(err, broker.ErrUnsupported) {
+			w.d.log.Debug("no hints", "broker", w.to.name, "error", err)
+		}
+	}
+	noticed := "at once"
+	if w.hints == nil {
+		noticed = "every " + w.exchanges.interval().String()
+	}
+	w.d.noticedBy.Store(&noticed)
+}
+
+// forget makes everything due.
+func (w *watch) forget() {
+	w.listed = time.Time{}
+	w.exchanges.forget()
+}
+
+func (w *watch) listInterval() time.Duration {
+	if w.hints != nil {
+		return fullEvery
+	}
+	return listEvery
+}
+
+func (w *watch) list(ctx context.Context, catalog broker.Catalog) error {
+	var have inventory
+	plan := w.d.current()
+	if plan.wantsExchanges() {
+		var err error
+		if have.exchanges, err = spend(ctx, w.budget, catalog.Exchanges); err != nil {
+			return fmt.Errorf("exchanges of %s: %w", w.to.name, err)
+		}
+	}
+	if plan.wantsQueues() {
+		var err error
+		if have.queues, err = spend(ctx, w.budget, catalog.Queues); err != nil {
+			return fmt.Errorf("queues of %s: %w", w.to.name, err)
+		}
+	}
+	w.listed = time.Now()
+	w.exchanges.set(w.d.saw(w, have))
+	return nil
+}
+
+func (w *watch) read(ctx context.Context, catalog broker.Catalog, exchange string) error {
+	began := time.Now()
+	bindings, err := spend(ctx, w.budget, func(ctx context.Context) ([]broker.Binding, error) {
+		began = time.Now()
+		return catalog.Bindings(ctx, exchange)
+	})
+	w.exchanges.done(exchange, began)
+	switch {
+	case errors.Is(err, broker.ErrNotFound): // it has just gone
+		w.listed = time.Time{}
+		return nil
+	case err != nil:
+		return fmt.Errorf("bindings of %s of %s: %w", exchange, w.to.name, err)
+	}
+	w.d.bound(w, exchange, bindings)
+	return nil
+}
+
+// spend makes one request within a budget and a time limit.
+func spend[T any](ctx context.Context, budget *rate.Limiter, request func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if err := budget.Wait(ctx); err != nil {
+		var none T
+		return none, err
+	}
+	return request(ctx)
+}
+
+// wait waits so long, or until there is a hint or another plan.
+func (w *watch) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	gathering := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-w.poked:
+			w.listed = time.Time{}
+			return
+		case hint, open := <-w.hints:
+			switch {
+			case !open:
+				w.hints = nil
+				w.forget()
+				return
+			case hint.Exchange == "":
+				w.listed = time.Time{}
+			default:
+				w.exchanges.hint(hint.Exchange)
+			}
+			if !gathering {
+				gathering = true
+				timer.Reset(min(debounce, max(d, 0)))
+			}
+		}
+	}
+}
