@@ -29,9 +29,19 @@ type Blocker interface {
 type Router interface {
 	// Route says which destination is preferred now and why others were passed over, for status and spans.
 	Route() string
-	// Taken is where the last message went that Send took. Only who calls Send may ask.
-	Taken() string
+	// Taken is where the last message went that Send took, and why others were passed over for it. Only who calls Send may
+	// ask.
+	Taken() (to Place, passedOver []string)
 }
+
+// Place is an address on a broker, which goes by the name it is declared under.
+type Place struct {
+	Broker string
+	At     Address
+}
+
+// String is how logs and status show it.
+func (p Place) String() string { return p.Broker + " " + p.At.String() }
 
 // Identity is what a broker is called on a message's hop list.
 type Identity struct {

@@ -25,6 +25,9 @@ type Spec struct {
 
 	// Observe is told of each message, for traces. nil: nobody is.
 	Observe Observe
+	// Depth returns the last reading of the source's depth that somebody else takes anyway (a Gate that watches it), so
+	// that the link need not read it too. nil: nobody does.
+	Depth func() broker.Depth
 	// Describe adds to the link's status what only its maker knows. nil: nothing.
 	Describe func(*Status)
 
@@ -104,6 +107,8 @@ func (o Origin) String() string { return o.Name + " " + o.At.String() }
 type Destination interface {
 	// OpenSink opens it. The link fills in Link, Site, Alone and Unconfirmed.
 	OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error)
+	// Places are where messages may go, in order of preference: one at least.
+	Places() []broker.Place
 	// String names it, for status and logs.
 	String() string
 }
@@ -122,6 +127,9 @@ func (t To) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, er
 	own.Link, own.Site, own.Alone, own.Unconfirmed = o.Link, o.Site, o.Alone, o.Unconfirmed
 	return t.Broker.OpenSink(ctx, t.At, own)
 }
+
+// Places implements Destination.
+func (t To) Places() []broker.Place { return []broker.Place{{Broker: t.Name, At: t.At}} }
 
 func (t To) String() string { return t.Name + " " + t.At.String() }
 

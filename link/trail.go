@@ -13,8 +13,8 @@ type Trail interface {
 	// Sending is called before each try. Before the first it may give m another table of headers (never change the one
 	// that is there): this is where a traceparent goes.
 	Sending(m *broker.Message)
-	// Sent names the destination that the message was handed to.
-	Sent(to string)
+	// Sent tells the destination that the message was handed to, and why others were passed over for it.
+	Sent(to broker.Place, passedOver []string)
 	// Answered is what came of a try: nil if the destination has it, and otherwise why not, by the broker's sentinel
 	// errors. No answer comes for a try that is cut short by the end of the link.
 	Answered(err error)
@@ -53,11 +53,11 @@ func (e *entry) sentTo(sink broker.Sink, to Destination) {
 	if e.trail == nil {
 		return
 	}
-	name := to.String()
 	if r, ok := sink.(broker.Router); ok {
-		name = r.Taken()
+		e.trail.Sent(r.Taken())
+		return
 	}
-	e.trail.Sent(name)
+	e.trail.Sent(to.Places()[0], nil)
 }
 
 func (e *entry) answered(err error) {

@@ -63,7 +63,7 @@ func (t trail) Sending(m *broker.Message) {
 	t.say(t.body, "sending")
 	m.Headers = m.Headers.With("traceparent", t.body)
 }
-func (t trail) Sent(to string) { t.say(t.body, "sent to "+to) }
+func (t trail) Sent(to broker.Place, _ []string) { t.say(t.body, "sent to "+to.String()) }
 func (t trail) Answered(err error) {
 	t.say(t.body, strings.TrimSuffix(fmt.Sprint("answered ", err), "<nil>"))
 }
@@ -185,14 +185,16 @@ func TestTrailNamesTheDestinationTaken(t *testing.T) {
 		r.put(1)
 		r.start()
 		r.until(time.Second, "it is over", func() bool { return strings.Contains(told.of(0), "ended") })
-		r.tells(told, 0, "received", "sending", "sent to the second", "answered ", "ended forwarded")
+		r.tells(told, 0, "received", "sending", "sent to ap queue=second", "answered ", "ended forwarded")
 	})
 }
 
 type router struct{ broker.Sink }
 
 func (router) Route() string { return "the first" }
-func (router) Taken() string { return "the second" }
+func (router) Taken() (broker.Place, []string) {
+	return broker.Place{Broker: "ap", At: broker.Address{Queue: "second"}}, []string{"us: full"}
+}
 
 // How long messages waited and took is counted for all of them.
 func TestTimesAreCounted(t *testing.T) {

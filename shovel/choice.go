@@ -43,6 +43,15 @@ func (c *choice) String() string {
 	return strings.Join(names, ", else ")
 }
 
+// Places implements link.Destination.
+func (c *choice) Places() []broker.Place {
+	all := make([]broker.Place, len(c.places))
+	for i, p := range c.places {
+		all[i] = p.Places()[0]
+	}
+	return all
+}
+
 // OpenSink implements link.Destination: it opens the first destination that can be. Those to be tried later come last, so
 // that one that opens and is lost at once, or confirms nothing, does not keep the next from its turn.
 func (c *choice) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {

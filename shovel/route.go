@@ -21,7 +21,8 @@ type choiceSink struct {
 	running sync.WaitGroup
 	lost    chan struct{}
 
-	taken int // where the last message went
+	taken      int      // where the last message went
+	passedOver []string // and why not elsewhere
 
 	mu    sync.Mutex
 	sinks []broker.Sink // by place, nil: not open
@@ -149,7 +150,7 @@ func (s *choiceSink) send(ctx context.Context, m *broker.Message, needRoom bool)
 		switch {
 		case err == nil:
 			s.use(i)
-			s.taken = i
+			s.taken, s.passedOver = i, passedOver
 			return confirm, nil
 		case errors.Is(err, broker.ErrNowhere):
 			nowhere = true
@@ -254,7 +255,9 @@ func (s *choiceSink) Route() string {
 }
 
 // Taken implements broker.Router.
-func (s *choiceSink) Taken() string { return s.places[s.taken].String() }
+func (s *choiceSink) Taken() (to broker.Place, passedOver []string) {
+	return s.choice.Places()[s.taken], s.passedOver
+}
 
 // Lost implements broker.Sink.
 func (s *choiceSink) Lost() <-chan struct{} { return s.lost }

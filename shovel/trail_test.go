@@ -2,6 +2,7 @@ package shovel_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,13 +11,15 @@ import (
 )
 
 // places notes where messages went, in one link's goroutines, one after the other.
-type places struct{ taken []string }
+type places struct{ taken, passedOver []string }
 
 func (p *places) follow(*broker.Message) link.Trail { return p }
 func (p *places) Sending(*broker.Message)           {}
-func (p *places) Sent(to string)                    { p.taken = append(p.taken, to) }
-func (p *places) Answered(error)                    {}
-func (p *places) Ended(link.Outcome)                {}
+func (p *places) Sent(to broker.Place, passedOver []string) {
+	p.taken, p.passedOver = append(p.taken, to.String()), passedOver
+}
+func (p *places) Answered(error)     {}
+func (p *places) Ended(link.Outcome) {}
 
 // Each message's own way is told, not the preferred one.
 func TestTrailNamesTheDestinationThatTookTheMessage(t *testing.T) {
@@ -33,6 +36,9 @@ func TestTrailNamesTheDestinationThatTookTheMessage(t *testing.T) {
 		w.after(time.Second)
 		if want := []string{"us queue=orders", "ap queue=orders"}; !slices.Equal(told.taken, want) {
 			t.Errorf("told %v, want %v", told.taken, want)
+		}
+		if len(told.passedOver) != 1 || !strings.HasPrefix(told.passedOver[0], "us: ") {
+			t.Errorf("passed over %q, want why us was", told.passedOver)
 		}
 	})
 }
