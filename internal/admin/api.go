@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"weir/configs"
 	"weir/internal/brokers"
@@ -17,22 +18,47 @@ import (
 const (
 	maxBody   = 64 << 10 // bytes of a request
 	maxReason = 1000     // bytes
+	maxHops   = 1000     // of one answer
 )
 
 // api is the endpoints. Answers are JSON; an error is {"error": "..."}, and {"problems": [...]} beside it where a
 // configuration has mistakes.
 type api struct {
-	gateway *gateway.Gateway
-	log     *slog.Logger
-	mux     *http.ServeMux
+	gateway  *gateway.Gateway
+	hops     Hops
+	writable bool // there is a token-file
+	log      *slog.Logger
+	mux      *http.ServeMux
+
+	known    atomic.Bool   // the state of every link has been known once
+	watchers chan struct{} // holds one for each
+	ended    chan struct{} // closed when the server ends
 }
 
-func newAPI(g *gateway.Gateway, log *slog.Logger) http.Handler {
-	a := &api{gateway: g, log: log, mux: http.NewServeMux()}
+func newAPI(g *gateway.Gateway, extras Extras, page map[string]http.Handler, writable bool, log *slog.Logger) *api {
+	a := &api{
+		gateway: g, hops: extras.Hops, writable: writable, log: log, mux: http.NewServeMux(),
+		watchers: make(chan struct{}, maxWatchers), ended: make(chan struct{}),
+	}
+	if a.hops == nil {
+		a.hops = noHops{}
+	}
+	for path, file := range page {
+		if path == "/" {
+			path = "/{$}"
+		}
+		a.mux.Handle("GET "+path, file)
+	}
+	if extras.Metrics != nil {
+		a.mux.Handle("GET /metrics", extras.Metrics)
+	}
 	for pattern, handle := range map[string]http.HandlerFunc{
-		"GET /{$}":                                a.index,
 		"GET /healthz":                            a.healthy,
 		"GET /readyz":                             a.ready,
+		"GET /api/events":                         a.events,
+		"GET /api/snapshot":                       a.now,
+		"GET /api/hops":                           a.recent,
+		"GET /api/hops/{id}":                      a.trace,
 		"GET /api/links":                          a.links,
 		"GET /api/links/{name}":                   a.link,
 		"POST /api/links/{name}/pause":            a.pause,
@@ -71,30 +97,32 @@ type statusOf struct {
 func (s *statusOf) WriteHeader(code int)        { s.code = code }
 func (s *statusOf) Write(b []byte) (int, error) { return len(b), nil }
 
-const index = `weir
+// now answers with what events sends.
+func (a *api) now(w http.ResponseWriter, r *http.Request) { answer(w, a.snapshot(a.writes(r))) }
 
-/api/links      the links and their state
-/api/topology   the brokers and the links between them
-/api/config     the configuration in force, without secrets
-/healthz        the process runs
-/readyz         the configuration runs
-`
-
-func (a *api) index(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, index)
-}
-
-func (a *api) healthy(w http.ResponseWriter, _ *http.Request) {
-	answer(w, map[string]string{"status": "ok"})
-}
-
-func (a *api) ready(w http.ResponseWriter, r *http.Request) {
-	if err := a.gateway.Ready(); err != nil {
-		a.refuse(w, err)
-		return
+// writes tells what the caller may do.
+func (a *api) writes(r *http.Request) Writes {
+	switch {
+	case authorized(r):
+		return WritesAllowed
+	case a.writable:
+		return WritesLocked
 	}
-	a.healthy(w, r)
+	return WritesOff
+}
+
+func (a *api) recent(w http.ResponseWriter, _ *http.Request) { answer(w, list(a.hops.Recent(maxHops))) }
+
+func (a *api) trace(w http.ResponseWriter, r *http.Request) {
+	answer(w, list(a.hops.Find(r.PathValue("id"))))
+}
+
+// list makes an empty list of none, for JSON.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
 }
 
 func (a *api) links(w http.ResponseWriter, _ *http.Request) { answer(w, a.gateway.Status()) }

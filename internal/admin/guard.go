@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"log/slog"
@@ -15,19 +16,31 @@ type guard struct {
 	token func() (string, error)
 	// loopback: only this host can reach the listener, so that reads are open.
 	loopback bool
-	log      *slog.Logger
+	// open are paths that anybody may read: the files of the page, which hold no data. A browser cannot send a token for
+	// the address that it opens; the page asks for one.
+	open map[string]http.Handler
+	log  *slog.Logger
 }
+
+// authorizedKey marks the context of a request that carried the token.
+type authorizedKey struct{}
+
+func authorized(r *http.Request) bool { return r.Context().Value(authorizedKey{}) != nil }
 
 func (g *guard) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		token, err := g.token()
 		switch {
+		case read && g.open[r.URL.Path] != nil && (!g.loopback || local(r.Host)):
+			next.ServeHTTP(w, r)
 		case err != nil:
 			g.log.Error("the admin token cannot be read, requests that need it are refused", "error", err)
 			fail(w, http.StatusForbidden, "the token cannot be checked; weir's log says why")
 		case token != "" && g.shows(r, token):
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authorizedKey{}, true)))
+		case token != "" && r.Header.Get("Authorization") != "":
+			g.unauthorized(w, r) // also where reads are open: who shows a token wants to know that it is wrong
 		case read && g.loopback && local(r.Host):
 			next.ServeHTTP(w, r)
 		case read && g.loopback:
@@ -36,11 +49,15 @@ func (g *guard) protect(next http.Handler) http.Handler {
 		case token == "":
 			fail(w, http.StatusForbidden, "writes over HTTP are off: set admin.token-file, or use the weir command on the host itself")
 		default:
-			g.log.Warn("admin request without the token refused", "remote", r.RemoteAddr, "method", r.Method)
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			fail(w, http.StatusUnauthorized, "send the token of admin.token-file as Authorization: Bearer")
+			g.unauthorized(w, r)
 		}
 	})
+}
+
+func (g *guard) unauthorized(w http.ResponseWriter, r *http.Request) {
+	g.log.Warn("admin request without the token refused", "remote", r.RemoteAddr, "method", r.Method)
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	fail(w, http.StatusUnauthorized, "send the token of admin.token-file as Authorization: Bearer")
 }
 
 // shows tells whether a request carries the token. Cookies do not count: a browser sends them on behalf of any page.

@@ -1,10 +1,16 @@
-// Package admin is what operators talk to: an API over HTTP and, for the command line, over a unix socket.
+// Package admin is what operators talk to: an API and a page over HTTP and, for the command line, the API over a unix
+// socket.
 //
-//	server.go  both listeners
-//	socket.go  the unix socket: where it is, who may use it
-//	guard.go   who may do what over HTTP
-//	api.go     the endpoints
-//	client.go  the other side, for the command line
+//	server.go    both listeners
+//	socket.go    the unix socket: where it is, who may use it
+//	guard.go     who may do what over HTTP
+//	api.go       the endpoints
+//	health.go    whether the process is ready
+//	snapshot.go  all that the page shows; events.go sends it again and again
+//	level.go     what each state means and asks of an operator
+//	hops.go      where messages have been
+//	page.go      the files of the page, which are in the folder page
+//	client.go    the other side, for the command line
 package admin
 
 import (
@@ -29,8 +35,16 @@ type Server struct {
 	log     *slog.Logger
 	http    net.Listener // nil: none
 	socket  *socket      // nil: none
+	api     *api         // nil before Serve
 	servers []*http.Server
 	serving sync.WaitGroup
+}
+
+// Extras are what else is shown; each may be missing.
+type Extras struct {
+	// Metrics answers at /metrics.
+	Metrics http.Handler
+	Hops    Hops
 }
 
 // Listen takes the address and the socket that admin declares, so that a second weir on the same host finds out before it
@@ -92,15 +106,16 @@ func (s *Server) Addr() string {
 }
 
 // Serve starts to answer for g. Close ends it.
-func (s *Server) Serve(g *gateway.Gateway) {
-	api := newAPI(g, s.log)
+func (s *Server) Serve(g *gateway.Gateway, extras Extras) {
+	page := pageFiles()
+	s.api = newAPI(g, extras, page, s.config.TokenFile != "", s.log)
 	if s.http != nil {
-		guard := &guard{token: s.config.ReadToken, loopback: s.loopback(), log: s.log}
-		s.serve(s.http, guard.protect(api))
+		guard := &guard{token: s.config.ReadToken, loopback: s.loopback(), open: page, log: s.log}
+		s.serve(s.http, guard.protect(s.api))
 		s.log.Info("admin answers", "http", s.Addr())
 	}
 	if s.socket != nil {
-		s.serve(s.socket, api)
+		s.serve(s.socket, s.api)
 		s.log.Info("admin answers", "socket", s.socket.path)
 	}
 }
@@ -123,10 +138,13 @@ func (s *Server) serve(l net.Listener, h http.Handler) {
 	})
 }
 
-// Close finishes the answers that are under way, for a few seconds at most, and stops listening.
+// Close finishes the answers that are under way, for a few seconds at most, and stops listening. It is called once.
 func (s *Server) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
+	if s.api != nil {
+		close(s.api.ended)
+	}
 	for _, server := range s.servers {
 		if err := server.Shutdown(ctx); err != nil {
 			_ = server.Close()

@@ -98,7 +98,7 @@ func newRig(t *testing.T, token string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Serve(g)
+	server.Serve(g, admin.Extras{})
 	r.client, r.http = admin.NewClient(settings.Socket), server.Addr()
 	t.Cleanup(func() {
 		cancel()
@@ -164,7 +164,11 @@ func write(t *testing.T, name, text string) {
 func TestReads(t *testing.T) {
 	r := newRig(t, "")
 	for path, want := range map[string]string{
-		"/":                             "/api/links",
+		"/":                             "<title>weir</title>",
+		"/page.js":                      "import",
+		"/api/snapshot":                 `"text": "`,
+		"/api/hops":                     `[]`,
+		"/api/hops/an-id":               `[]`,
 		"/healthz":                      `"status": "ok"`,
 		"/readyz":                       `"status": "ok"`,
 		"/api/links":                    `"name": "orders"`,

@@ -2,18 +2,26 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"weir/configs"
+	"weir/internal/admin"
 	"weir/internal/demo"
+	"weir/internal/gateway"
 )
+
+// demoListen is where the page of a demo is, unless somebody else is there: the default of admin.listen.
+const demoListen = "127.0.0.1:9470"
 
 func (a *app) demoCommand() *cobra.Command {
 	var printConfig bool
@@ -24,7 +32,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Show overflow between three regions in this process; nothing need be installed.
 
 Orders arrive in eu faster than its consumer works. weir moves what is too much to us, and to ap while us is full, and
-stops when eu has recovered. In the end every order is accounted for. Exit code 1 if one was lost.`,
+stops when eu has recovered. In the end every order is accounted for. Exit code 1 if one was lost. Meanwhile a page shows
+the same in a browser, with buttons to interfere.`,
 		Args: cobra.NoArgs,
 	}
 	output := outputFlag(cmd, "text", "json")
@@ -58,6 +67,13 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 	if asJSON {
 		shown = a.stderr // standard output is for the report
 	}
+	log := slog.New(slog.DiscardHandler) // what matters is in the story
+	server, token, err := demoPage(folder, log)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	_, _ = fmt.Fprintf(shown, "page: http://%s/ (its buttons ask for the token %s)\n", server.Addr(), token)
 
 	var report demo.Report
 	done := make(chan struct{})
@@ -68,7 +84,8 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 			For:    lasts,
 			Open:   a.open,
 			Show:   show(shown),
-			Log:    slog.New(slog.DiscardHandler), // what matters is in the story
+			Serve:  func(g *gateway.Gateway) { server.Serve(g, admin.Extras{}) },
+			Log:    log,
 		})
 	}()
 	select {
@@ -88,6 +105,21 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 		return exit{exitFailed, nil}
 	}
 	return err
+}
+
+// demoPage listens where weir does by default or, where that is taken, elsewhere. Its token is made up for this run.
+func demoPage(folder string, log *slog.Logger) (server *admin.Server, token string, err error) {
+	token = rand.Text()
+	file := filepath.Join(folder, "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		return nil, "", err
+	}
+	settings := configs.Admin{Listen: demoListen, Socket: filepath.Join(folder, "weir.sock"), TokenFile: file}
+	if server, err = admin.Listen(settings, log); err != nil {
+		settings.Listen = "127.0.0.1:0"
+		server, err = admin.Listen(settings, log)
+	}
+	return server, token, err
 }
 
 // show draws on a terminal, and writes lines elsewhere.

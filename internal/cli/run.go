@@ -65,7 +65,7 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 	if err != nil {
 		return exit{exitFailed, err}
 	}
-	server.Serve(g)
+	server.Serve(g, admin.Extras{})
 
 	reload := func(why string) {
 		log.Info("configuration is read again", "because", why)

@@ -53,6 +53,8 @@ type Options struct {
 	Open brokers.Open
 	// Show is called with each moment, four times a second.
 	Show func(Moment)
+	// Serve is called once, when the gateway runs; what it starts may use the gateway also after the end. nil: nothing is.
+	Serve func(*gateway.Gateway)
 	// Log is for the gateway and the brokers.
 	Log *slog.Logger
 }
@@ -99,7 +101,8 @@ func (d *demo) start(ctx context.Context) (err error) {
 		}
 		return os.LookupEnv(name)
 	}
-	cfg, warnings, err := configs.Parse("weir.yaml", Config, env)
+	load := func() (*configs.Config, configs.Problems, error) { return configs.Parse("weir.yaml", Config, env) }
+	cfg, warnings, err := load()
 	if err != nil {
 		return err
 	}
@@ -117,9 +120,15 @@ func (d *demo) start(ctx context.Context) (err error) {
 		}
 		d.work("consumer in "+name, func() error { return r.consume(d.living, source, d.script.consumers[name]) })
 	}
-	d.gateway, err = gateway.Start(d.living, cfg, warnings, gateway.Options{File: "weir.yaml", Open: d.open, Log: d.Log})
+	d.gateway, err = gateway.Start(d.living, cfg, warnings, gateway.Options{File: "weir.yaml", Load: load, Open: d.open, Log: d.Log})
+	if err != nil {
+		return err
+	}
+	if d.Serve != nil {
+		d.Serve(d.gateway)
+	}
 	d.story.began = time.Now()
-	return err
+	return nil
 }
 
 // open is the gateway's brokers.Open. The brokers are those that the applications use; the demo closes them itself.

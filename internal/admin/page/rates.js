@@ -1,0 +1,29 @@
+// How fast each link is, measured from its totals over the last seconds.
+
+const window = 5000; // milliseconds
+
+export class Rates {
+	#seen = new Map(); // samples by link, oldest first
+
+	// take notes a snapshot.
+	take(snapshot) {
+		const at = Date.parse(snapshot.at);
+		const seen = new Map();
+		for (const link of snapshot.links) {
+			const n = link.counts.confirmed;
+			const samples = this.#seen.get(link.name) ?? [];
+			const fresh = samples.filter((s) => s.at > at - window && s.n <= n); // a link that starts anew counts from 0
+			fresh.push({at, n});
+			seen.set(link.name, fresh);
+		}
+		this.#seen = seen;
+	}
+
+	// of is the rate of a link in messages a second.
+	of(name) {
+		const samples = this.#seen.get(name) ?? [];
+		const first = samples[0];
+		const last = samples.at(-1);
+		return samples.length < 2 || last.at === first.at ? 0 : (last.n - first.n) * 1000 / (last.at - first.at);
+	}
+}
