@@ -29,11 +29,12 @@ type Federation struct {
 	downstreams map[string]*downstream // by the names of their brokers; they stay, without policies they have no links
 	upstreams   map[string]*upstream   // by the names of their brokers: those of every declared upstream
 	site        string
+	queues      *queues
 }
 
 // New makes a Federation without links, which runs until ctx ends. Call Apply next, and Wait before leaving.
 func New(ctx context.Context, log *slog.Logger) *Federation {
-	return &Federation{ctx: ctx, log: log, downstreams: map[string]*downstream{}, upstreams: map[string]*upstream{}}
+	return &Federation{ctx: ctx, log: log, downstreams: map[string]*downstream{}, upstreams: map[string]*upstream{}, queues: newQueues()}
 }
 
 // Apply is both the first start and every reload: it touches only the links concerned, and returns at once. Links come
@@ -57,7 +58,7 @@ func (f *Federation) Apply(cfg *configs.Config, brokers Brokers) {
 	}
 	for name, d := range f.downstreams {
 		if names[name] {
-			d.apply(newPlan(cfg, name, brokers), f.upstreams)
+			d.apply(newPlan(cfg, name, brokers, f.queues), f.upstreams)
 		} else {
 			d.end()
 		}

@@ -29,6 +29,7 @@ type pair struct {
 
 	exchange *broker.Exchange // as the downstream describes it, for an exchange link
 	queue    *broker.Queue    // the same for a queue link
+	queues   *queues          // what all queue links of the process share
 }
 
 // name is that of its link: the upstream, the downstream where it is not the local broker, what is federated. Where the

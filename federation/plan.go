@@ -16,6 +16,8 @@ type plan struct {
 	local bool
 	rules []rule
 	from  map[string]end // the brokers of the upstreams, by name
+	// queues is what all queue links share.
+	queues *queues
 }
 
 // inventory is what exists at a downstream.
@@ -25,12 +27,13 @@ type inventory struct {
 }
 
 // newPlan gathers what concerns one downstream.
-func newPlan(cfg *configs.Config, downstream string, brokers Brokers) plan {
+func newPlan(cfg *configs.Config, downstream string, brokers Brokers, shared *queues) plan {
 	find := func(name string) end {
 		b, version := brokers(name)
 		return end{name: name, vhost: cfg.Brokers[name].VHost, broker: b, version: version}
 	}
-	p := plan{site: cfg.Site, to: find(downstream), local: downstream == cfg.Local, rules: rules(cfg, downstream), from: map[string]end{}}
+	p := plan{site: cfg.Site, to: find(downstream), local: downstream == cfg.Local, rules: rules(cfg, downstream), from: map[string]end{},
+		queues: shared}
 	for _, r := range p.rules {
 		for _, u := range r.upstreams {
 			p.from[u.Broker] = find(u.Broker)
@@ -61,7 +64,8 @@ func (p plan) pairs(have inventory, log *slog.Logger) (all []pair, wrong map[str
 	add := func(r rule, x *broker.Exchange, q *broker.Queue) {
 		matched[r.Name] = true
 		for _, u := range r.upstreams {
-			made := pair{site: p.site, policy: r.Name, upstream: u, from: p.from[u.Broker], to: p.to, local: p.local, exchange: x, queue: q}
+			made := pair{site: p.site, policy: r.Name, upstream: u, from: p.from[u.Broker], to: p.to, local: p.local, exchange: x, queue: q,
+				queues: p.queues}
 			made.log = log.With("link", made.name())
 			source := made.fetches()
 			if other, is := taken[source]; is {

@@ -1,6 +1,65 @@
 package federation
 
-import "weir/link"
+import (
+	"cmp"
 
-// queueSpec makes the link of a federated queue.
-func queueSpec(p pair) link.Spec { return p.spec() }
+	"weir/broker"
+	"weir/link"
+)
+
+// mostBatch bounds a batch where prefetch-count does not.
+const mostBatch = 10_000
+
+// linkPriority is that of a link among the upstream's consumers: its own come first (RabbitMQ's plugin does the same).
+const linkPriority = -1
+
+// queueSpec makes the link of a federated queue: from a queue of the upstream, declared like the downstream's if it is
+// missing, to the downstream's through the default exchange, in batches and while they are wanted there (demandGate).
+func queueSpec(p pair) link.Spec {
+	spec := p.spec()
+	upstream, downstream := p.queues.place(p.from.name, p.upstreamQueue()), p.queues.place(p.to.name, p.queue.Name)
+	source := newBatches(p.from.broker, cmp.Or(spec.Window, mostBatch), spec.MemoryLimit)
+	gate := &demandGate{
+		at: p.to, queue: p.queue.Name, place: downstream, readers: p.queues.on(p.to.name), batches: source, log: p.log,
+	}
+	spec.Window = source.most // the batch is what bounds a source
+	spec.Source = link.Origin{
+		Name: p.from.name, Broker: source, At: broker.Address{Queue: p.upstreamQueue()},
+		Options: broker.SourceOptions{
+			DeclareArgs:  likeDownstream(*p.queue),
+			ConsumerArgs: broker.Table{"x-priority": int64(linkPriority)},
+		},
+	}
+	spec.Destination = queueTo{
+		To: link.To{
+			Name: p.to.name, Broker: p.to.broker, At: broker.Address{Queue: p.queue.Name},
+			Options: broker.SinkOptions{Predeclared: true},
+		},
+		pair: p, from: upstream, to: downstream,
+	}
+	spec.Gate = gate
+	spec.Describe = func(s *link.Status) {
+		batch := source.status()
+		stranded := gate.stranded(batch.stranded)
+		s.Window = batch.size
+		s.Federation = &link.FederationStatus{
+			Policy: p.policy, Upstream: p.upstream.Name, Batch: &batch.size, Stranded: &stranded,
+		}
+	}
+	return spec
+}
+
+// upstreamQueue is the name of the queue at the upstream.
+func (p pair) upstreamQueue() string { return cmp.Or(p.upstream.Queue, p.queue.Name) }
+
+// likeDownstream are the arguments of an upstream queue that has to be declared.
+func likeDownstream(q broker.Queue) broker.Table {
+	args := q.Arguments.With("x-queue-type", q.Type)
+	if declared, ok := q.Arguments["x-queue-type"]; ok {
+		args["x-queue-type"] = declared
+	} else if q.Type != "quorum" { // which a vhost may have for its default
+		delete(args, "x-queue-type")
+	}
+	delete(args, "x-internal-purpose")
+	return args
+}

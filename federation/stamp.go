@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"weir/broker"
 	"weir/link"
@@ -58,7 +59,7 @@ func (s stamp) apply(m *broker.Message) *broker.Message {
 		// A broker refuses a user-id that is not the connection's own.
 		out.Properties.UserID = ""
 	}
-	out.Headers = link.WithHop(m.Headers, link.Hop{Left: s.from, Exchange: s.exchange, Redelivered: m.Redelivered})
+	out.Headers = link.WithHop(m.Headers, link.Hop{Left: s.from, Exchange: s.exchange, Redelivered: m.Redelivered, At: time.Now()})
 	return &out
 }
 

@@ -1,0 +1,328 @@
+package federation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/broker"
+)
+
+// batches is the source of a queue link: a broker whose sources deliver a batch, and more only when that has been consumed
+// downstream. What has arrived there is acked at the upstream only then, so the upstream itself keeps to the batch, which
+// is the window of the consumer.
+type batches struct {
+	broker.Broker
+	memory int64         // of all that is in hand, in bytes
+	news   chan struct{} // cap 1: a batch has been used up, or messages come after a pause
+
+	mu      sync.Mutex
+	most    int // the largest batch that is allowed
+	size    int // of the next one
+	granted chan struct{} // closed once the next source may be opened
+	session int           // how many sources have been closed
+	source  *batchSource  // nil: none is open
+
+	landed   int64 // messages that have arrived downstream
+	consumed int64 // of them, those that were no longer ready there at some later reading
+	count    int64 // messages received
+	bytes    int64
+	moved    time.Time // when the last one was received
+}
+
+func newBatches(b broker.Broker, most int, memory int64) *batches {
+	return &batches{Broker: b, most: most, memory: memory, news: make(chan struct{}, 1), granted: make(chan struct{})}
+}
+
+// mark is a moment: what had been forwarded before a reading was begun.
+type mark struct {
+	session int
+	landed  int64
+	spent   bool // the batch had been used up: nothing was on its way, nothing more came
+}
+
+// mark is asked for before a depth is read.
+func (b *batches) mark() mark {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := mark{session: b.session, landed: b.landed}
+	if s := b.source; s != nil {
+		m.spent = len(s.out) == 0 && s.kept >= s.window
+	}
+	return m
+}
+
+// grant says that all that had been forwarded at a mark has been consumed and that more is wanted, in batches of a size.
+func (b *batches) grant(ctx context.Context, m mark, size int) {
+	b.mu.Lock()
+	s := b.source
+	if m.session != b.session {
+		b.mu.Unlock()
+		return // what the source before has forwarded since is not accounted for
+	}
+	b.size = size
+	b.allow()
+	b.mu.Unlock()
+	if s != nil {
+		s.next(ctx, m, size)
+	}
+}
+
+func (b *batches) allow() {
+	select {
+	case <-b.granted:
+	default:
+		close(b.granted)
+	}
+}
+
+// expire: no source may be opened before the next grant.
+func (b *batches) expire() {
+	b.session++
+	select {
+	case <-b.granted:
+		b.granted = make(chan struct{})
+	default:
+	}
+}
+
+// gone notes that what had landed at a mark is no longer ready downstream.
+func (b *batches) gone(m mark) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.consumed = max(b.consumed, m.landed)
+}
+
+// largest is the largest batch that memory allows.
+func (b *batches) largest() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bytes == 0 || b.memory == 0 {
+		return b.most
+	}
+	mean := float64(b.bytes) / float64(b.count)
+	return max(min(b.most, int(float64(b.memory)/mean)), 1)
+}
+
+// batchStatus is what an operator sees.
+type batchStatus struct {
+	size     int   // of the batch in force
+	stranded int64 // at most so many of what was forwarded lie ready downstream, as far as readings have told
+	moved    time.Time
+}
+
+func (b *batches) status() batchStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := batchStatus{size: b.size, stranded: b.landed - b.consumed, moved: b.moved}
+	if b.source != nil {
+		s.size = b.source.window
+	}
+	return s
+}
+
+// OpenSource implements broker.Broker. It waits for a grant, because nobody knows where those messages are that a source
+// before has forwarded last.
+func (b *batches) OpenSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
+	b.mu.Lock()
+	granted := b.granted
+	b.mu.Unlock()
+	select {
+	case <-granted:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait until the last batch has been consumed downstream: %w", ctx.Err())
+	}
+	b.mu.Lock()
+	o.Window = max(b.size, 1)
+	b.mu.Unlock()
+	source, err := b.Broker.OpenSource(ctx, at, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &batchSource{Source: source, of: b, window: o.Window}
+	b.mu.Lock()
+	b.source = s
+	b.mu.Unlock()
+	return s, nil
+}
+
+// batchSource keeps acks back. It leaves sizing to the gate, so it is no broker.Resizer.
+type batchSource struct {
+	broker.Source
+	of *batches
+
+	settling sync.Mutex // one settlement at a time at Source, in order; taken before of.mu
+
+	// guarded by of.mu
+	window int
+	out    []uint64 // tags of what the link has in hand, in order of receipt
+	acks   []keptAck
+	kept   int   // messages in acks
+	free   bool  // acks are passed on: nothing more comes
+	err    error // why one could not be
+}
+
+// keptAck is an ack that waits until its messages have been consumed downstream.
+type keptAck struct {
+	m      *broker.Message
+	n      int   // how many messages it settles
+	single bool  // by Settle
+	landed int64 // batches.landed with them
+}
+
+// Receive implements broker.Source.
+func (s *batchSource) Receive(ctx context.Context) (*broker.Message, error) {
+	m, err := s.Source.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := s.of
+	b.mu.Lock()
+	first := len(s.out) == 0 && s.kept == 0
+	s.out = append(s.out, m.Tag)
+	b.count++
+	b.bytes += int64(len(m.Body))
+	b.moved = time.Now()
+	b.mu.Unlock()
+	if first {
+		b.tell()
+	}
+	return m, nil
+}
+
+// tell wakes the gate.
+func (b *batches) tell() {
+	select {
+	case b.news <- struct{}{}:
+	default:
+	}
+}
+
+// Ack implements broker.Source.
+func (s *batchSource) Ack(last *broker.Message) error {
+	s.of.mu.Lock()
+	n := slices.Index(s.out, last.Tag) + 1
+	s.out = s.out[n:]
+	s.of.mu.Unlock()
+	return s.keep(keptAck{m: last, n: n})
+}
+
+// Settle implements broker.Source. What has not gone downstream is settled at once.
+func (s *batchSource) Settle(m *broker.Message, how broker.Settlement) error {
+	s.of.mu.Lock()
+	if i := slices.Index(s.out, m.Tag); i >= 0 {
+		s.out = slices.Delete(s.out, i, i+1)
+	}
+	s.of.mu.Unlock()
+	if how == broker.Acked {
+		return s.keep(keptAck{m: m, n: 1, single: true})
+	}
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	return s.Source.Settle(m, how)
+}
+
+// keep keeps an ack back, or passes it on if nothing more can come. It returns what became of those before.
+func (s *batchSource) keep(a keptAck) error {
+	b := s.of
+	b.mu.Lock()
+	b.landed += int64(a.n)
+	a.landed = b.landed
+	s.acks = append(s.acks, a)
+	s.kept += a.n
+	spent := len(s.out) == 0 && s.kept >= s.window
+	free, err := s.free, s.err
+	b.mu.Unlock()
+	switch {
+	case free:
+		return s.pass(a.landed)
+	case spent:
+		b.tell()
+	}
+	return err
+}
+
+// pass passes on the acks of what had landed by then: of those that are cumulative only the last.
+func (s *batchSource) pass(landed int64) error {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	b := s.of
+	b.mu.Lock()
+	n, last := 0, -1
+	for n < len(s.acks) && s.acks[n].landed <= landed {
+		s.kept -= s.acks[n].n
+		if !s.acks[n].single {
+			last = n
+		}
+		n++
+	}
+	passed := s.acks[:n]
+	s.acks = s.acks[n:]
+	err := s.err
+	b.mu.Unlock()
+	for i, a := range passed {
+		switch {
+		case err != nil:
+		case a.single:
+			err = s.Source.Settle(a.m, broker.Acked)
+		case i == last:
+			err = s.Source.Ack(a.m)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.err = err
+	return err
+}
+
+// resizeTimeout bounds how long an upstream may take to change a window; meanwhile no depth is read.
+const resizeTimeout = 10 * time.Second
+
+// next lets the next batch come. Its size changes only once the last one has been used up: what an old window has delivered
+// comes on top of a new one.
+func (s *batchSource) next(ctx context.Context, m mark, size int) {
+	b := s.of
+	b.mu.Lock()
+	resize := m.spent && size != s.window && !s.free
+	b.mu.Unlock()
+	if resizer, ok := s.Source.(broker.Resizer); ok && resize {
+		timed, cancel := context.WithTimeout(ctx, resizeTimeout)
+		err := resizer.Resize(timed, size)
+		cancel()
+		if err == nil { // a lost session shows at Receive
+			b.mu.Lock()
+			s.window = size
+			b.mu.Unlock()
+		}
+	}
+	_ = s.pass(m.landed) // the next ack tells
+}
+
+// Stop implements broker.Source.
+func (s *batchSource) Stop(ctx context.Context) error {
+	err := s.Source.Stop(ctx)
+	_ = s.release()
+	return err
+}
+
+// Close implements broker.Source.
+func (s *batchSource) Close() error {
+	_ = s.release() // what has arrived downstream must not come again
+	b := s.of
+	b.mu.Lock()
+	b.source = nil
+	b.expire()
+	b.mu.Unlock()
+	return s.Source.Close()
+}
+
+// release passes on all acks, those to come too.
+func (s *batchSource) release() error {
+	s.of.mu.Lock()
+	s.free = true
+	landed := s.of.landed
+	s.of.mu.Unlock()
+	return s.pass(landed)
+}

@@ -1,0 +1,134 @@
+package federation
+
+import (
+	"context"
+	"time"
+
+	"weir/broker"
+	"weir/link"
+)
+
+// Headers that RabbitMQ's plugin writes on messages of federated queues (rabbit_federation_queue_link).
+const (
+	originalExchange = "x-original-exchange"
+	originalKey      = "x-original-routing-key"
+	originalCC       = "x-original-cc"
+	visitCount       = "visit-count"
+)
+
+// forwardedAt is when a link forwarded a message: the next one reads from it how long it has waited (link.StoredAt).
+const forwardedAt = "timestamp_in_ms"
+
+// carbonCopy routes to further queues wherever a message is published (RabbitMQ's sender-selected distribution).
+const carbonCopy = "CC"
+
+// queueTo is the downstream queue as a link.Destination. Its sink stamps what goes there.
+type queueTo struct {
+	link.To
+	pair pair
+	// The queues at both ends, which learn from each message whether their consumers were free.
+	from, to *place
+}
+
+// OpenSink implements link.Destination.
+func (t queueTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
+	from, err := identity(ctx, t.pair.from)
+	if err != nil {
+		return nil, err
+	}
+	to, err := identity(ctx, t.pair.to)
+	if err != nil {
+		return nil, err
+	}
+	sink, err := t.To.OpenSink(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &queueSink{Sink: sink, from: t.from, to: t.to, stamp: queueStamp{
+		upstream: from.URI, downstream: to.URI, upstreamQueue: t.pair.upstreamQueue(), queue: t.pair.queue.Name,
+		trustUserID: t.pair.upstream.TrustUserID,
+	}}, nil
+}
+
+type queueSink struct {
+	broker.Sink
+	stamp    queueStamp
+	from, to *place
+}
+
+// Send implements broker.Sink.
+func (s *queueSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
+	now := time.Now()
+	out, visits, back := s.stamp.apply(m, now)
+	confirm, err := s.Sink.Send(ctx, out)
+	if err == nil {
+		s.from.noneFree(visits, now)
+		if back > 0 {
+			s.to.noneFree(back, now)
+		}
+	}
+	return confirm, err
+}
+
+// Blocked implements broker.Blocker.
+func (s *queueSink) Blocked() (string, <-chan struct{}) {
+	if b, ok := s.Sink.(broker.Blocker); ok {
+		return b.Blocked()
+	}
+	return "", nil
+}
+
+// queueStamp is what a queue link changes on a message: what the plugin does. Everything else crosses as it came.
+type queueStamp struct {
+	upstream, downstream string // URIs
+	upstreamQueue        string
+	queue                string // the downstream's, which is what the plugin writes
+	trustUserID          bool
+}
+
+// apply returns m as it is to be published; m itself is not changed. visits is how often it has left the upstream by this
+// link, now included; back how often it has left the place where it is going, 0 if it has not been there.
+func (s queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message, visits, back int64) {
+	c := *m
+	if !s.trustUserID {
+		// A broker refuses a user-id that is not the connection's own.
+		c.Properties.UserID = ""
+	}
+	headers := m.Headers
+	visits = 1
+	if list, ok := headers[link.ReceivedFrom].(broker.Array); ok {
+		var others broker.Array
+		others, visits, back = s.visited(list)
+		headers = headers.With(link.ReceivedFrom, others)
+	}
+	headers = link.WithFirst(headers, link.ReceivedFrom, broker.Table{
+		"uri": s.upstream, "queue": s.queue, "redelivered": m.Redelivered, visitCount: visits, forwardedAt: now.UnixMilli(),
+	})
+	if _, known := headers[originalExchange]; !known {
+		headers[originalExchange], headers[originalKey] = m.Exchange, m.RoutingKey
+	}
+	if cc, ok := headers[carbonCopy]; ok { // or it would be routed there again
+		headers[originalCC] = cc
+		delete(headers, carbonCopy)
+	}
+	c.Headers = headers
+	return &c, visits, back
+}
+
+// visited takes this link's own entry out of a list, and counts.
+func (s queueStamp) visited(list broker.Array) (others broker.Array, visits, back int64) {
+	visits = 1
+	for _, item := range list {
+		entry, _ := item.(broker.Table)
+		count, _ := number(entry[visitCount])
+		switch {
+		case entry["uri"] == s.upstream && entry["queue"] == s.queue:
+			visits = max(visits, int64(count)+1)
+			continue
+		case entry["uri"] == s.downstream && entry["queue"] == s.upstreamQueue:
+			back = max(back, int64(count), 1)
+		}
+		others = append(others, item)
+	}
+	return others, visits, back
+}
