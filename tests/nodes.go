@@ -13,12 +13,13 @@ import (
 	"weir/tests/lab"
 )
 
-// getBrokers gets every version of RabbitMQ that is missing, side by side. Debian unstable may not install on a given day: then a
+// getBrokers gets Chromium and every version of RabbitMQ that is missing, side by side. Debian unstable may not install on a given day: then a
 // line says so, and the tests of "newest" skip with the reason.
 func getBrokers(ctx context.Context) error {
 	versions := lab.Versions()
-	errs := make([]error, len(versions))
+	errs := make([]error, len(versions)+1)
 	var wait sync.WaitGroup
+	wait.Go(func() { errs[len(versions)] = getBrowser(ctx) })
 	for i, version := range versions {
 		wait.Go(func() { errs[i] = getBroker(ctx, version) })
 	}
@@ -29,6 +30,17 @@ func getBrokers(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func getBrowser(ctx context.Context) error {
+	var said bytes.Buffer
+	release, err := lab.InstallChromium(ctx, &said)
+	if err != nil {
+		_, _ = os.Stderr.Write(said.Bytes())
+		return err
+	}
+	fmt.Printf("Chromium: have %s\n", release)
+	return nil
 }
 
 func getBroker(ctx context.Context, version string) error {

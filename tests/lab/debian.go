@@ -76,29 +76,35 @@ func build(ctx context.Context, version, root string, out io.Writer) error {
 
 // needDebootstrap installs debootstrap, which starts no service, where it is missing.
 func needDebootstrap(ctx context.Context, out io.Writer) error {
-	if _, err := exec.LookPath("debootstrap"); err == nil {
+	return aptInstall(ctx, "debootstrap", out)
+}
+
+// aptInstall installs a program of that name, and more packages beside it, where the program is missing.
+func aptInstall(ctx context.Context, program string, out io.Writer, more ...string) error {
+	if _, err := exec.LookPath(program); err == nil {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("no debootstrap and no apt-get to install it; install debootstrap by hand")
+		return fmt.Errorf("no %s and no apt-get to install it; install %s by hand", program, program)
 	}
 	cache, err := Cache()
 	if err != nil {
 		return err
 	}
-	unlock, err := lock(filepath.Join(cache, "apt.lock")) // several versions install side by side
+	unlock, err := lock(filepath.Join(cache, "apt.lock")) // several things install side by side
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := exec.LookPath("debootstrap"); err == nil {
+	if _, err := exec.LookPath(program); err == nil {
 		return nil
 	}
-	for _, args := range [][]string{{"-q", "update"}, {"-q", "install", "-y", "--no-install-recommends", "debootstrap"}} {
+	packages := append([]string{"-q", "install", "-y", "--no-install-recommends", program}, more...)
+	for _, args := range [][]string{{"-q", "update"}, packages} {
 		apt := exec.CommandContext(ctx, "apt-get", args...)
 		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if err := run(apt, out); err != nil {
-			return fmt.Errorf("install debootstrap: %w", err)
+			return fmt.Errorf("install %s: %w", program, err)
 		}
 	}
 	return nil
