@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+
+	"golang.org/x/time/rate"
 )
 
 // Group runs links. Apply is both the first start and every reload: it touches only what changed.
@@ -16,7 +18,8 @@ type Group struct {
 
 	mu      sync.Mutex
 	members map[string]*member
-	leaving []*member // those that Apply has stopped or replaced and that have not stopped yet
+	samples map[string]*rate.Limiter // by the name of a source's broker
+	leaving []*member                // those that Apply has stopped or replaced and that have not stopped yet
 }
 
 type member struct {
@@ -34,7 +37,7 @@ type Changes struct {
 
 // NewGroup makes an empty group whose links run until ctx ends. Call Wait before leaving.
 func NewGroup(ctx context.Context, log *slog.Logger) *Group {
-	return &Group{ctx: ctx, log: log, members: map[string]*member{}}
+	return &Group{ctx: ctx, log: log, members: map[string]*member{}, samples: map[string]*rate.Limiter{}}
 }
 
 // Apply makes the group run exactly specs. A link whose Version is the same goes on undisturbed; one that changed is
@@ -78,6 +81,10 @@ func (g *Group) start(spec Spec, paused string) {
 	ctx, stop := context.WithCancel(g.ctx)
 	m := &member{name: spec.Name, link: New(spec, g.log), version: spec.Version, stop: stop, stopped: make(chan struct{})}
 	g.members[spec.Name] = m
+	if g.samples[spec.Source.Name] == nil {
+		g.samples[spec.Source.Name] = newSamples()
+	}
+	m.link.samples = g.samples[spec.Source.Name]
 	if paused != "" {
 		m.link.Pause(paused)
 	}

@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"weir/broker"
 )
 
 // Link is one supervised link. New makes it, Run runs it; the other methods may be called at any time.
 type Link struct {
-	spec  Spec
-	log   *slog.Logger
-	board board
-	pause *pause
-	total int64 // what delete-after allows in all, once it is known
+	spec    Spec
+	log     *slog.Logger
+	board   board
+	pause   *pause
+	samples *rate.Limiter // of depths, shared by links from one broker; nil: no limit
+	total   int64         // what delete-after allows in all, once it is known
 }
 
 // New makes a link. It does nothing until Run.
@@ -37,6 +41,11 @@ func New(spec Spec, log *slog.Logger) *Link {
 // Run keeps the link going until ctx ends, and returns when it has stopped: what was in flight is confirmed and acked,
 // or given back after DrainTimeout. It returns early when DeleteAfter is reached. Call it once.
 func (l *Link) Run(ctx context.Context) {
+	ctx, end := context.WithCancel(ctx)
+	var sampling sync.WaitGroup
+	sampling.Go(func() { l.sample(ctx) })
+	defer sampling.Wait()
+	defer end()
 	gateRetry := newDelays(l.spec.Reconnect)
 	for l.mayRun(ctx) {
 		run, cancel := l.pause.run(ctx)
@@ -161,8 +170,12 @@ func (l *Link) Status() Status {
 		Name:        l.spec.Name,
 		Kind:        l.spec.Kind,
 		Source:      l.spec.Source.String(),
+		From:        l.spec.Source.Name,
 		Destination: l.spec.Destination.String(),
 		AckMode:     l.spec.AckMode,
+	}
+	for _, place := range l.spec.Destination.Places() {
+		s.To = append(s.To, place.Broker)
 	}
 	if l.spec.AckMode != OnConfirm {
 		s.Warning = "ack-mode " + string(l.spec.AckMode) + " may lose messages"

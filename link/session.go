@@ -38,7 +38,9 @@ type session struct {
 	losses                   losses
 	refusals                 refusals
 
-	standsBy atomic.Int64 // board.received + 1 when the source said that another consumer has the queue; 0: it has not
+	standstill standstill
+	canTell    atomic.Bool  // the source has answered whether another consumer has its queue
+	standsBy   atomic.Int64 // board.received + 1 when the source said that another consumer has the queue; 0: it has not
 }
 
 func (l *Link) newSession(soft context.Context) *session {

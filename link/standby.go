@@ -37,10 +37,12 @@ func (s *session) askStanding(ctx context.Context) {
 			return
 		case err != nil: // a lost session shows at Receive
 			s.log.Debug("not known whether another consumer has the queue", "error", err)
-		case standby:
-			s.standsBy.Store(received + 1)
 		default:
+			s.canTell.Store(true)
 			s.standsBy.Store(0)
+			if standby {
+				s.standsBy.Store(received + 1)
+			}
 		}
 	}
 }

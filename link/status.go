@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"weir/broker"
 )
 
 // State is what a link is doing. Each is told with a reason, since when, and what happens next.
@@ -18,6 +20,7 @@ const (
 	Shut     State = "shut"     // its gate is shut: below the threshold, no demand
 	Standby  State = "standby"  // another gateway owns it, or has its queue
 	Holding  State = "holding"  // messages are kept: their destination is away, or has no place for them
+	Stuck    State = "stuck"    // the source has messages and gives none; see Reason
 	Blocked  State = "blocked"  // the destination's broker asked it to wait
 	Retrying State = "retrying" // a fault; see LastError and NextTry
 	Denied   State = "denied"   // credentials or permissions: an operator must act
@@ -33,7 +36,9 @@ type Status struct {
 	Reason      string    `json:"reason,omitempty"`
 	Since       time.Time `json:"since"`
 	Source      string    `json:"source"`
+	From        string    `json:"from"` // the source's broker, by name
 	Destination string    `json:"destination"`
+	To          []string  `json:"to"`              // the destinations' brokers, by name, in order of preference
 	Route       string    `json:"route,omitempty"` // the destination in use
 	AckMode     AckMode   `json:"ack-mode"`
 	Warning     string    `json:"warning,omitempty"`
@@ -47,6 +52,8 @@ type Status struct {
 	Window   int    `json:"window"`
 	Held     int    `json:"held"`
 	Counts   Counts `json:"counts"`
+	// Depth of the source, nil while it is not known.
+	Depth *SourceDepth `json:"depth,omitempty"`
 
 	// How long messages took: Waits in the source before they were received, Confirms from the last try until the
 	// destination had them, Transits from the source's having them until then. The first and the last are of those
@@ -101,7 +108,8 @@ type board struct {
 	attempt  int
 	nextTry  time.Time
 	route    string
-	nowhere  error // why the last stranded message is held
+	nowhere  error        // why the last stranded message is held
+	depth    broker.Depth // of the source
 	inFlight *flight
 
 	window, held                                         atomic.Int64
@@ -183,6 +191,9 @@ func (b *board) fill(s *Status) {
 	s.ErrorAt, s.Attempt, s.NextTry, s.Route = b.errorAt, b.attempt, b.nextTry, b.route
 	if b.lastErr != nil {
 		s.LastError = b.lastErr.Error()
+	}
+	if !b.depth.At.IsZero() {
+		s.Depth = &SourceDepth{Read(b.depth), b.depth.At}
 	}
 	b.mu.Unlock()
 	s.InFlight = b.inFlight.len()

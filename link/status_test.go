@@ -44,7 +44,7 @@ func TestStatusOfANewLink(t *testing.T) {
 
 func TestStatusOfARunningLink(t *testing.T) {
 	play(t, func(r *rig) {
-		r.to.Latency(time.Second)
+		r.to.Latency(900 * time.Millisecond)
 		r.put(100)
 		r.start()
 		r.after(1500 * time.Millisecond)

@@ -87,12 +87,21 @@ func (s *session) describe(r *round, blocked string, moved, inFlight bool) {
 		s.say(Holding, s.nowhere())
 	case inFlight:
 		// Holding stands until something is confirmed.
-	case s.standby() != "":
-		s.say(Standby, s.standby())
 	default:
-		s.say(Idle, "")
+		s.atRest()
 	}
 	s.board.setRoute(s.route())
+}
+
+// atRest says why nothing moves in a link that is open and holds nothing.
+func (s *session) atRest() {
+	if why := s.standby(); why != "" {
+		s.say(Standby, why)
+	} else if why := s.stuck(); why != "" {
+		s.say(Stuck, why)
+	} else {
+		s.say(Idle, "")
+	}
 }
 
 // nowhere is why messages are held that no destination may take.
@@ -106,7 +115,7 @@ func (s *session) say(state State, reason string) {
 		reason = "draining"
 	}
 	was := s.board.enter(state, reason)
-	notable := func(s State) bool { return s == Blocked || s == Holding }
+	notable := func(s State) bool { return s == Blocked || s == Holding || s == Stuck }
 	about := []any{"state", state, "was", was, "reason", reason}
 	switch {
 	case was == state:

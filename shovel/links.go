@@ -98,6 +98,9 @@ func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 		overflow := newOverflow(b.overflowWatch(o.Watch, spec.Source), t, choice.survey, b.log)
 		spec.Switch = overflow
 		spec.NowhereDelay = o.For
+		if overflow.watch.name == source.name && overflow.watch.at == source.at {
+			spec.Depth = overflow.reading
+		}
 		for _, p := range choice.places {
 			p.budgets = append(p.budgets, overflow.budget)
 		}

@@ -188,6 +188,16 @@ func (o *overflow) Shut() (link.State, string) {
 	return link.Shut, o.why
 }
 
+// reading is the last one of the depth; its time is zero if it could not be read.
+func (o *overflow) reading() broker.Depth {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.unread != nil {
+		return broker.Depth{}
+	}
+	return o.depth
+}
+
 // Override implements link.Switch.
 func (o *overflow) Override(mode link.Mode) {
 	o.mu.Lock()

@@ -1,9 +1,11 @@
 package shovel_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -274,4 +276,33 @@ func tally(want []string, got ...[]*broker.Message) (lost, extra int) {
 		}
 	}
 	return lost, extra
+}
+
+// The depth of a source that the gate watches is read once, for both.
+func TestDepthOfTheWatchedSourceIsShown(t *testing.T) {
+	inWorld(t, func(w *world) {
+		reads := &reads{Broker: w.eu}
+		w.brokers["eu"] = reads
+		w.eu.Put("orders", orders("eu", 7)...)
+		w.run("  x: {source: {queue: orders}, destinations: [{broker: us, queue: orders}], overflow: {messages-ready: {start: 100, stop: 10}}}\n")
+		w.within(5*time.Second, "it is shown", func() bool {
+			d := w.status().Depth
+			return d != nil && *d.Ready == 7
+		})
+		before := reads.n.Load()
+		w.after(time.Minute)
+		if n := reads.n.Load() - before; n < 55 || n > 61 {
+			t.Errorf("read %d times in a minute, want once a second", n)
+		}
+	})
+}
+
+type reads struct {
+	broker.Broker
+	n atomic.Int64
+}
+
+func (r *reads) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
+	r.n.Add(1)
+	return r.Broker.Depth(ctx, at)
 }
