@@ -30,6 +30,7 @@ type order struct {
 	role  role
 	link  string // whose session it is, for the connection's name
 	alone bool   // a connection that no other session uses
+	vhost string // another one than the broker's
 }
 
 // pool has the connections of one Broker. A connection is dialled when the first session needs it and closed when the
@@ -89,7 +90,7 @@ func (p *pool) seat(o order) (*connection, error) {
 		return nil, errClosed
 	}
 	for _, c := range p.open {
-		if c.role == o.role && !c.alone && !o.alone && c.sessions < p.limit && !c.gone() {
+		if c.role == o.role && c.vhost == o.vhost && !c.alone && !o.alone && c.sessions < p.limit && !c.gone() {
 			c.sessions++
 			return c, nil
 		}
@@ -136,7 +137,7 @@ func (p *pool) run(ctx context.Context, c *connection) {
 		p.mu.Unlock()
 		c.leave()
 	}()
-	c.amqp, c.wire, c.err = p.dialer.dial(ctx, c.name())
+	c.amqp, c.wire, c.err = p.dialer.dial(ctx, c.order)
 	if c.err != nil {
 		close(c.ready)
 		return
@@ -163,11 +164,11 @@ func (p *pool) run(ctx context.Context, c *connection) {
 }
 
 // name is what the broker's tools call the connection.
-func (c *connection) name() string {
-	if c.alone {
-		return fmt.Sprintf("weir: %s (%s, alone)", c.link, c.role)
+func (o order) name() string {
+	if o.alone {
+		return fmt.Sprintf("weir: %s (%s, alone)", o.link, o.role)
 	}
-	return fmt.Sprintf("weir: %s (%s, first of several)", c.link, c.role)
+	return fmt.Sprintf("weir: %s (%s, first of several)", o.link, o.role)
 }
 
 // close says goodbye, unless the broker would not read it.

@@ -1,10 +1,12 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -40,11 +42,11 @@ func newDialer(c Config, log *slog.Logger) *dialer {
 }
 
 // dial connects to the first node that lets us in. It tries each node once.
-func (d *dialer) dial(ctx context.Context, name string) (*amqp091.Connection, *wire, error) {
+func (d *dialer) dial(ctx context.Context, o order) (*amqp091.Connection, *wire, error) {
 	var errs []error
 	for range len(d.config.URIs) {
 		node, turn := d.node()
-		conn, w, err := d.connect(ctx, node, name)
+		conn, w, err := d.connect(ctx, node, o)
 		if err == nil {
 			return conn, w, nil
 		}
@@ -82,10 +84,10 @@ func (d *dialer) failed(turn int) {
 }
 
 // connect opens an AMQP connection to one node.
-func (d *dialer) connect(ctx context.Context, node, name string) (*amqp091.Connection, *wire, error) {
+func (d *dialer) connect(ctx context.Context, node string, o order) (*amqp091.Connection, *wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	properties := d.properties(name)
+	properties := d.properties(o.name())
 	auth, err := d.auth(properties)
 	if err != nil {
 		return nil, nil, err
@@ -97,9 +99,13 @@ func (d *dialer) connect(ctx context.Context, node, name string) (*amqp091.Conne
 	// amqp091-go takes no context: when ctx ends, the handshake's next read or write fails.
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	w := newWire(socket)
-	conn, err := amqp091.Open(w, amqp091.Config{
+	var stream io.ReadWriteCloser = w
+	if o.role == consuming { // which is where bindings are made
+		stream = &orderly{wire: w}
+	}
+	conn, err := amqp091.Open(stream, amqp091.Config{
 		SASL:       []amqp091.Authentication{auth},
-		Vhost:      d.config.VHost,
+		Vhost:      cmp.Or(o.vhost, d.config.VHost),
 		FrameSize:  frameMax,
 		Heartbeat:  d.config.Heartbeat,
 		Locale:     "en_US",
@@ -115,7 +121,7 @@ func (d *dialer) connect(ctx context.Context, node, name string) (*amqp091.Conne
 	if heartbeat := conn.Config.Heartbeat; heartbeat > 0 {
 		w.expect(2 * heartbeat)
 	}
-	d.log.Debug("connected", "node", redact(node), "connection", name)
+	d.log.Debug("connected", "node", redact(node), "connection", o.name())
 	return conn, w, nil
 }
 

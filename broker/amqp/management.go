@@ -51,10 +51,19 @@ func (m *management) close() { m.client.CloseIdleConnections() }
 // get reads from the API: path names parts that are escaped here. The nodes are tried in order until one answers; an
 // answer of 401, 403 or 404 is the same on all. Errors are ErrDenied, ErrNotFound, or worth another try.
 func (m *management) get(ctx context.Context, out any, path ...string) error {
+	return m.list(ctx, out, "", path...)
+}
+
+// list is get with a comma-separated list of the columns that are wanted of each row. Without statistics RabbitMQ answers
+// in a fraction of the time.
+func (m *management) list(ctx context.Context, out any, columns string, path ...string) error {
 	for i := range path {
 		path[i] = url.PathEscape(path[i])
 	}
 	what := "/api/" + strings.Join(path, "/")
+	if columns != "" {
+		what += "?disable_stats=true&enable_queue_totals=true&columns=" + columns
+	}
 	var errs []error
 	for _, base := range m.uris {
 		err := m.ask(ctx, strings.TrimRight(base, "/")+what, out)
@@ -94,7 +103,7 @@ func (m *management) ask(ctx context.Context, uri string, out any) error {
 	switch reply.StatusCode {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%w: %s", broker.ErrDenied, reply.Status)
+		return fmt.Errorf("%w: %s (the user needs access to the vhost, and the tag management or monitoring)", broker.ErrDenied, reply.Status)
 	case http.StatusNotFound:
 		return fmt.Errorf("%w: %s", broker.ErrNotFound, reply.Status)
 	default:
@@ -135,17 +144,6 @@ type counters struct {
 	Ack          int64 `json:"ack"`
 	DeliverNoAck int64 `json:"deliver_no_ack"`
 	GetNoAck     int64 `json:"get_no_ack"`
-}
-
-// arguments are an object; where there are none some versions answer an empty list.
-type arguments map[string]any
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (a *arguments) UnmarshalJSON(text []byte) error {
-	if string(text) == "[]" {
-		return nil
-	}
-	return json.Unmarshal(text, (*map[string]any)(a))
 }
 
 func (m *management) queue(ctx context.Context, vhost, name string) (queue, error) {

@@ -102,8 +102,8 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 
 // origin opens a channel and makes sure that there is a queue to consume from.
 func origin(conn *connection, at broker.Address, o broker.SourceOptions) (*amqp091.Channel, string, error) {
-	if at.Exchange == "" {
-		ch, err := ensureQueue(conn, at.Queue, o.Predeclared, o.DeclareArgs)
+	if at.Exchange == "" || o.Buffer {
+		ch, err := ensureQueue(conn, at.Queue, o.Predeclared || o.Buffer, o.DeclareArgs)
 		return ch, at.Queue, err
 	}
 	if ch, err := findExchange(conn, at.Exchange); err != nil {

@@ -1,0 +1,62 @@
+package amqp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"weir/broker"
+)
+
+// Waiting implements broker.Buffers, in two requests to the management API. Counts are a few seconds old.
+func (b *Broker) Waiting(ctx context.Context, prefix string) ([]broker.Waiting, error) {
+	list, err := b.waiting(ctx, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list buffers on broker %s: %w", b.config.Name, err)
+	}
+	return list, nil
+}
+
+func (b *Broker) waiting(ctx context.Context, prefix string) ([]broker.Waiting, error) {
+	m, err := b.api()
+	if err != nil {
+		return nil, err
+	}
+	var queues []struct {
+		Name     string `json:"name"`
+		Messages *int64 `json:"messages"`
+	}
+	if err := m.list(ctx, &queues, "name,messages", "queues", b.config.VHost); err != nil {
+		return nil, err
+	}
+	var list []broker.Waiting
+	for _, q := range queues {
+		if !strings.HasPrefix(q.Name, prefix) {
+			continue
+		}
+		w := broker.Waiting{Name: q.Name}
+		if q.Messages != nil {
+			w.Messages = broker.Counted(*q.Messages)
+		}
+		list = append(list, w)
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(list, func(a, b broker.Waiting) int { return strings.Compare(a.Name, b.Name) })
+	var bindings []binding
+	if err := m.list(ctx, &bindings, "source,destination,destination_type", "bindings", b.config.VHost); err != nil {
+		return nil, err
+	}
+	sources := make(map[string]string)
+	for _, r := range bindings {
+		if r.DestinationType == "queue" && r.Source != "" {
+			sources[r.Destination] = r.Source
+		}
+	}
+	for i := range list {
+		list[i].Exchange = sources[list[i].Name]
+	}
+	return list, nil
+}
