@@ -4,7 +4,7 @@
 // # The flow
 //
 //	Group.Apply (group.go)      starts, stops, and restarts what changed
-//	Link.Run (link.go)          waits until it is resumed (pause.go) and its Gate (gate.go) is open
+//	Link.Run (link.go)          waits until it is resumed (pause.go), owned, and its Gate (gate.go) is open
 //	Link.serve (link.go)        one session after another, with back-off (backoff.go)
 //	session.run (session.go)    opens the sink, then the source; one life of a source, round after round
 //	round.run (pump.go)         a stretch of pumping between two faults:

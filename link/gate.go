@@ -23,7 +23,7 @@ func (Always) Open(ctx context.Context) (context.Context, func(), error) {
 // Shut implements Gate.
 func (Always) Shut() (State, string) { return "", "" }
 
-// Both is open while two gates are: first is passed before second is asked.
+// Both is open while two gates are: first is passed before second is asked, and again whenever second has shut.
 func Both(first, second Gate) Gate { return both{first, second} }
 
 type both struct{ first, second Gate }

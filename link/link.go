@@ -46,10 +46,10 @@ func (l *Link) Run(ctx context.Context) {
 	sampling.Go(func() { l.sample(ctx) })
 	defer sampling.Wait()
 	defer end()
-	gateRetry := newDelays(l.spec.Reconnect)
+	owner := newDelays(l.spec.Reconnect)
 	for l.mayRun(ctx) {
 		run, cancel := l.pause.run(ctx)
-		err := l.pass(run, gateRetry)
+		err := l.pass(run, l.spec.Owner, owner, l.own)
 		cancel()
 		if errors.Is(err, errTaken) {
 			l.board.enter(Finished, "delete-after was reached")
@@ -75,10 +75,21 @@ func (l *Link) mayRun(ctx context.Context) bool {
 	}
 }
 
-// pass waits for the gate and serves while it is open. It returns errTaken if the link is finished, and otherwise when
-// the gate has shut or ctx has ended.
-func (l *Link) pass(ctx context.Context, retry *delays) error {
-	if state, why := l.spec.Gate.Shut(); why != "" {
+// own serves whenever the gate is open, until owned ends or the link is finished (errTaken).
+func (l *Link) own(owned context.Context) error {
+	retry := newDelays(l.spec.Reconnect)
+	for owned.Err() == nil {
+		if err := l.pass(owned, l.spec.Gate, retry, l.serve); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass waits for a gate and does something while it is open. It returns errTaken if the link is finished, and otherwise
+// when the gate has shut or ctx has ended.
+func (l *Link) pass(ctx context.Context, gate Gate, retry *delays, within func(context.Context) error) error {
+	if state, why := gate.Shut(); why != "" {
 		l.board.enter(state, why)
 	} else {
 		l.board.enter(Starting, "")
@@ -88,7 +99,7 @@ func (l *Link) pass(ctx context.Context, retry *delays) error {
 		done func()
 	)
 	err := guard(func() (err error) {
-		open, done, err = l.spec.Gate.Open(ctx)
+		open, done, err = gate.Open(ctx)
 		return err
 	})
 	if err != nil {
@@ -99,7 +110,7 @@ func (l *Link) pass(ctx context.Context, retry *delays) error {
 	}
 	defer done()
 	retry.reset()
-	return l.serve(open)
+	return within(open)
 }
 
 // serve runs sessions with back-off until ctx ends, the link pauses itself (both nil), or it is finished (errTaken).
@@ -182,8 +193,10 @@ func (l *Link) Status() Status {
 	}
 	l.board.fill(&s)
 	if s.State == Shut || s.State == Standby {
-		if state, why := l.spec.Gate.Shut(); why != "" {
-			s.State, s.Reason = state, why
+		for _, gate := range []Gate{l.spec.Gate, l.spec.Owner} {
+			if state, why := gate.Shut(); why != "" {
+				s.State, s.Reason = state, why
+			}
 		}
 	}
 	if l.spec.Switch != nil {

@@ -18,6 +18,9 @@ type Spec struct {
 
 	Source      Origin
 	Destination Destination
+	// Owner is open on one of several gateways. It is kept while Gate opens and shuts, until the link is paused or
+	// stops. nil: others may run the same link.
+	Owner Gate
 	// Gate says when the link may run. nil: always.
 	Gate Gate
 	// Switch is the part of Gate that a hand may override. nil: none.
@@ -195,6 +198,9 @@ func (s Spec) withDefaults() Spec {
 		if r.Then == "" {
 			r.Then = PauseLink
 		}
+	}
+	if s.Owner == nil {
+		s.Owner = Always{}
 	}
 	if s.Gate == nil {
 		s.Gate = Always{}

@@ -84,13 +84,12 @@ func (b *builder) spec() (link.Spec, error) {
 
 // gates puts the gates that the shovel declares in front of each other: owner, overflow, room.
 func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
-	var gates []link.Gate
 	if b.shovel.SingleOwner {
 		locker, ok := source.broker.(broker.Locker)
 		if !ok {
 			return fmt.Errorf("single-owner on broker %s: %w", source.name, broker.ErrUnsupported)
 		}
-		gates = append(gates, &owner{broker: locker, name: b.site + "/" + b.shovel.Name})
+		spec.Owner = &owner{broker: locker, name: b.site + "/" + b.shovel.Name}
 	}
 	if o := b.shovel.Overflow; o != nil {
 		spec.Kind = link.Overflow
@@ -104,16 +103,13 @@ func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 		for _, p := range choice.places {
 			p.budgets = append(p.budgets, overflow.budget)
 		}
-		gates = append(gates, overflow)
+		spec.Gate = overflow
 	}
-	if choice.watched() {
-		gates = append(gates, rooms{choice})
-	}
-	for _, g := range gates {
-		if spec.Gate != nil {
-			g = link.Both(spec.Gate, g)
-		}
-		spec.Gate = g
+	switch {
+	case choice.watched() && spec.Gate != nil:
+		spec.Gate = link.Both(spec.Gate, rooms{choice})
+	case choice.watched():
+		spec.Gate = rooms{choice}
 	}
 	return nil
 }
