@@ -51,10 +51,13 @@ func (m *mirror) Open(ctx context.Context) (context.Context, func(), error) {
 func (m *mirror) Shut() (link.State, string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.reading != "" {
+	switch {
+	case m.reading != "":
 		return "", ""
+	case m.why != nil:
+		return link.Shut, m.why.Error()
 	}
-	return link.Shut, m.why.Error()
+	return link.Shut, "changing to another generation of the buffer"
 }
 
 // read lets the link read a buffer. If it reads another, it is drained first.

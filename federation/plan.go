@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"weir/broker"
 	"weir/configs"
@@ -44,18 +45,10 @@ func newPlan(cfg *configs.Config, downstream string, brokers Brokers, shared *qu
 
 // wantsQueues tells whether any policy looks at queues, wantsExchanges whether any looks at exchanges.
 func (p plan) wantsQueues() bool {
-	return p.any(func(r rule) bool { return r.ApplyTo != configs.ApplyToExchanges })
+	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.ApplyTo != configs.ApplyToExchanges })
 }
-func (p plan) wantsExchanges() bool { return p.any(rule.appliesToExchanges) }
 
-func (p plan) any(is func(rule) bool) bool {
-	for _, r := range p.rules {
-		if is(r) {
-			return true
-		}
-	}
-	return false
-}
+func (p plan) wantsExchanges() bool { return slices.ContainsFunc(p.rules, rule.appliesToExchanges) }
 
 // pairs are the links that the policies ask for, given what exists, and what is wrong with policies: some match nothing,
 // some have two upstreams that would fetch the same messages, of which only the first counts.

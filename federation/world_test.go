@@ -75,6 +75,12 @@ func (w *world) gateway(site string, policies string) *gateway {
 // apply reads upstreams and policies as an operator writes them.
 func (g *gateway) apply(policies string) {
 	g.w.Helper()
+	g.applyWith("", policies)
+}
+
+// applyWith is apply with more brokers than the three.
+func (g *gateway) applyWith(brokers, policies string) {
+	g.w.Helper()
 	text := fmt.Sprintf(`
 version: 1
 site: %s
@@ -83,7 +89,7 @@ brokers:
   eu: {type: nats, uris: ["nats://eu:4222"]}
   us: {type: nats, uris: ["nats://us:4222"]}
   ap: {type: nats, uris: ["nats://ap:4222"]}
-`, g.site, g.site) + strings.ReplaceAll(policies, "\t", "  ")
+`, g.site, g.site) + strings.ReplaceAll(brokers+policies, "\t", "  ")
 	none := func(string) (string, bool) { return "", false }
 	cfg, _, err := configs.Parse("weir.yaml", []byte(text), none)
 	if err != nil {
@@ -166,6 +172,30 @@ func (w *world) boundAt(b *memory.Broker, exchange string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(keys))
+}
+
+// buffers lists those at a broker.
+func (w *world) buffers(b *memory.Broker) (names []string) {
+	for _, name := range b.QueueNames() {
+		if strings.HasPrefix(name, "weir: ") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// boundTo lists the keys that one buffer of the exchange catalog is bound with.
+func (w *world) boundTo(b *memory.Broker, name string) (keys []string) {
+	w.Helper()
+	bound, err := b.Bound(context.Background(), broker.Buffer{Name: name, Exchange: broker.Exchange{Name: "catalog"}, FirstHop: true})
+	if err != nil && !errors.Is(err, broker.ErrNotFound) {
+		w.Fatal(err)
+	}
+	for _, binding := range bound {
+		keys = append(keys, binding.Key)
+	}
+	return keys
 }
 
 // within waits, at most so long, until something is so.
