@@ -21,24 +21,16 @@ func (b *Broker) bound(ctx context.Context, buf broker.Buffer) ([]broker.Binding
 	if err != nil {
 		return nil, err
 	}
-	var rows []binding
-	if err := m.list(ctx, &rows, bindingColumns, "queues", b.config.VHost, buf.Name, "bindings"); err != nil {
-		return nil, err
+	places := []place{queueOf(buf.Name)}
+	if buf.FirstHop {
+		places = []place{filterOf(buf.Name), queueOf(buf.Name)} // the second where there can be no filter
 	}
-	list := from(rows, buf.Exchange.Name)
-	if len(list) == 0 { // which is also the answer for a queue that is not there
-		var q struct{}
-		return nil, m.list(ctx, &q, "name", "queues", b.config.VHost, buf.Name)
-	}
-	return list, nil
-}
-
-// from picks the bindings that lead from an exchange.
-func from(rows []binding, exchange string) (list []broker.Binding) {
-	for _, r := range rows {
-		if r.Source == exchange {
-			list = append(list, broker.Binding{Key: r.Key, Arguments: broker.Table(r.Arguments)})
+	for _, p := range places {
+		list, err := p.bindings(ctx, m, b.config.VHost, buf.Exchange.Name)
+		if err != nil || len(list) > 0 {
+			return list, err
 		}
 	}
-	return list
+	var q struct{} // no bindings is also the answer for a queue that is not there
+	return nil, m.list(ctx, &q, "name", "queues", b.config.VHost, buf.Name)
 }

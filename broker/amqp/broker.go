@@ -73,8 +73,9 @@ type Management struct {
 	Credentials Credentials
 }
 
-// Broker implements broker.Broker, Identifier, Checker and Locker for one virtual host of one cluster. Its Sources
-// implement broker.Resizer (those of streams do not), its Sinks broker.Blocker.
+// Broker implements broker.Broker, Identifier, Checker, Locker, Catalog, Buffers and Disposer for one virtual host of one
+// cluster. Its Sources implement broker.RoundTripper and Standing, and broker.Resizer but for streams and queues with a
+// single active consumer; its Sinks broker.Blocker.
 type Broker struct {
 	config     Config
 	log        *slog.Logger
@@ -83,6 +84,7 @@ type Broker struct {
 	consumers  consumers
 	probes     *probes
 	history    history
+	unfiltered unfiltered
 	failing    atomic.Bool // the management API failed when it was last asked
 
 	identity sync.Mutex // guards cluster

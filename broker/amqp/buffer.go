@@ -52,7 +52,10 @@ func (b *Broker) DeclareBuffer(ctx context.Context, buf broker.Buffer) error {
 		if err := declareExchange(c, buf.Exchange); err != nil {
 			return fmt.Errorf("exchange %q: %w", buf.Exchange.Name, err)
 		}
-		return declareBufferQueue(c, buf)
+		if err := declareBufferQueue(c, buf); err != nil {
+			return err
+		}
+		return b.filter(ctx, c, buf)
 	})
 	if err != nil {
 		return fmt.Errorf("buffer %q on broker %s: %w", buf.Name, b.config.Name, err)

@@ -25,10 +25,16 @@ const (
 // after the end is.
 func (b *Broker) DeleteBuffer(ctx context.Context, name string, force bool) error {
 	err := b.configuring(ctx, func(c *connection) error {
+		var err error
 		if force {
-			return deleteQueue(c, name, false)
+			err = deleteQueue(c, name, false)
+		} else {
+			err = b.deleteUnused(ctx, c, name)
 		}
-		return b.deleteUnused(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		return deleteFilter(c, name)
 	})
 	if err != nil {
 		return fmt.Errorf("delete buffer %q on broker %s: %w", name, b.config.Name, err)

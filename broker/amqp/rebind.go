@@ -24,23 +24,28 @@ const (
 // the others may have been bound or not.
 func (b *Broker) Rebind(ctx context.Context, buf broker.Buffer, add, remove []broker.Binding) error {
 	err := b.configuring(ctx, func(c *connection) error {
-		err := inLanes(ctx, c, add, func(ch *amqp091.Channel, key string, args amqp091.Table) error {
-			return ch.QueueBind(buf.Name, key, buf.Exchange.Name, false, args)
-		})
-		if err == nil {
-			err = inLanes(ctx, c, remove, func(ch *amqp091.Channel, key string, args amqp091.Table) error {
-				return ch.QueueUnbind(buf.Name, key, buf.Exchange.Name, args)
-			})
-		}
-		if code(err) == amqp091.AccessRefused {
-			return c.explain(err)
-		}
-		return err
+		return rebind(ctx, c, buf.Exchange.Name, b.unfiltered.place(buf), add, remove)
 	})
 	if err != nil {
 		return fmt.Errorf("bind buffer %q to exchange %q on broker %s: %w", buf.Name, buf.Exchange.Name, b.config.Name, err)
 	}
 	return nil
+}
+
+// rebind adds bindings that lead from an exchange to a place, and then removes others.
+func rebind(ctx context.Context, c *connection, exchange string, to place, add, remove []broker.Binding) error {
+	err := inLanes(ctx, c, add, func(ch *amqp091.Channel, key string, args amqp091.Table) error {
+		return to.bind(ch, exchange, key, args)
+	})
+	if err == nil {
+		err = inLanes(ctx, c, remove, func(ch *amqp091.Channel, key string, args amqp091.Table) error {
+			return to.unbind(ch, exchange, key, args)
+		})
+	}
+	if code(err) == amqp091.AccessRefused {
+		return c.explain(err)
+	}
+	return err
 }
 
 // bindingCall makes or ends one binding.

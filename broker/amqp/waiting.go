@@ -49,14 +49,17 @@ func (b *Broker) waiting(ctx context.Context, prefix string) ([]broker.Waiting, 
 	if err := m.list(ctx, &bindings, "source,destination,destination_type", "bindings", b.config.VHost); err != nil {
 		return nil, err
 	}
-	sources := make(map[string]string)
+	sources := make(map[place]string)
 	for _, r := range bindings {
-		if r.DestinationType == "queue" && r.Source != "" {
-			sources[r.Destination] = r.Source
+		if r.Source != "" && r.Source != r.Destination {
+			sources[place{r.DestinationType == "exchange", r.Destination}] = r.Source
 		}
 	}
 	for i := range list {
-		list[i].Exchange = sources[list[i].Name]
+		list[i].Exchange = sources[queueOf(list[i].Name)]
+		if x, ok := sources[filterOf(list[i].Name)]; ok {
+			list[i].Exchange = x
+		}
 	}
 	return list, nil
 }
