@@ -25,7 +25,7 @@ type demand struct {
 	most int // the largest batch, at least 1
 
 	open  bool
-	batch int    // the size of the next one
+	batch int    // the size of the next one; while shut only for consumers that are busy that of the last one, else 0
 	why   string // what the last reading said, for operators
 
 	lacking time.Time // since when readings have found no demand; zero: the last one did
@@ -61,7 +61,7 @@ func (d *demand) judge(l look) (consumed bool) {
 	}
 	switch {
 	case !d.open:
-		d.open, d.batch = true, least
+		d.open, d.batch = true, 2*d.batch
 	case l.spent && (d.spent.IsZero() || l.at.Sub(d.spent) <= prompt/2):
 		d.batch = min(2*d.batch, d.most)
 	}
@@ -72,21 +72,29 @@ func (d *demand) judge(l look) (consumed bool) {
 
 // unwanted notes a reading that found no demand: patience runs out, and a batch that is not consumed was too large.
 func (d *demand) unwanted(l look, least int) {
+	busy := l.depth.Ready.N == 0 && l.depth.Consumers.N > 0 // what came has been consumed
 	if !d.open {
+		if !busy {
+			d.batch = 0
+		}
 		return
 	}
 	if d.lacking.IsZero() {
 		d.lacking = l.at
 	}
 	switch {
-	case !l.spent:
+	case busy || !l.spent:
 	case d.spent.IsZero():
 		d.spent, d.halved = l.at, l.at
 	case l.at.Sub(d.halved) >= prompt:
 		d.batch, d.halved = max(d.batch/2, least), l.at
 	}
 	if l.at.Sub(d.lacking) >= patience {
+		batch := d.batch
 		d.shut()
+		if busy {
+			d.batch = batch
+		}
 	}
 }
 

@@ -86,7 +86,14 @@ func TestDemand(t *testing.T) {
 			1s     0/2         | open 2 +
 			2s     0/2 busy=4s | open 2
 			3s     0/2         | shut: 2 consumers downstream, but messages have left there for lack of free ones
-			4s     0/2         | open 2 +`,
+			4s     0/2         | open 4 +`,
+		"the size of a batch is forgotten with the consumers": `
+			0s     0/2         | open 2 +
+			1s     0/2 spent   | open 4 +
+			2s     0/2 busy=5s | open 4
+			3s     0/2         | shut: 2 consumers downstream, but messages have left there for lack of free ones
+			4s     0/0         | shut: no consumers downstream
+			5s     0/2         | open 2 +`,
 		"never more than allowed": `
 			0s     0/900       | open 100 +
 			20ms   0/900 spent | open 100 +`,
