@@ -1,0 +1,11 @@
+package telemetry_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"weir/tests/lab"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Suite{M: m}) }
