@@ -1,9 +1,9 @@
 // Command tests runs every test of weir against real brokers, from a fresh clone with nothing but Go:
 //
-//	go run ./tests                             get RabbitMQ and Chromium where they are missing, start one node of each version, vet, test, stop
+//	go run ./tests                             get RabbitMQ and what else is missing, start one node of each version, vet, test, stop
 //	go run ./tests -- -run Overflow ./shovel   the same with arguments for go test
 //	go run ./tests -lab                        start the nodes, print their URIs, keep them until Ctrl-C
-//	go run ./tests -install                    only get RabbitMQ and Chromium
+//	go run ./tests -install                    only get what is missing
 //
 // See package lab for what it starts and where it puts it.
 package main
@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	install := flag.Bool("install", false, "only get RabbitMQ and Chromium, then exit")
+	install := flag.Bool("install", false, "only get what is missing, then exit")
 	keep := flag.Bool("lab", false, "start the nodes, print their URIs and keep them until Ctrl-C")
 	file := flag.String("file", "", "with -lab: describe the nodes in this `file`, for tests with "+lab.Variable+"=file (default a new temporary file)")
 	short := flag.Bool("short", false, "leave out the tests that take long")
@@ -31,7 +31,7 @@ func main() {
 	var err error
 	switch {
 	case *install:
-		err = getBrokers(ctx)
+		err = getAll(ctx)
 	case *keep:
 		err = keepLab(ctx, *file)
 	default:

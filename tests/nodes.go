@@ -13,13 +13,14 @@ import (
 	"weir/tests/lab"
 )
 
-// getBrokers gets Chromium and every version of RabbitMQ that is missing, side by side. Debian unstable may not install on a given day: then a
-// line says so, and the tests of "newest" skip with the reason.
-func getBrokers(ctx context.Context) error {
+// getAll gets every version of RabbitMQ, and the other programs that tests need, where they are missing, side by side.
+// Debian unstable may not install on a given day: then a line says so, and the tests of "newest" skip with the reason.
+func getAll(ctx context.Context) error {
 	versions := lab.Versions()
-	errs := make([]error, len(versions)+1)
+	errs := make([]error, len(versions)+2)
 	var wait sync.WaitGroup
 	wait.Go(func() { errs[len(versions)] = getBrowser(ctx) })
+	wait.Go(func() { errs[len(versions)+1] = getTools(ctx) })
 	for i, version := range versions {
 		wait.Go(func() { errs[i] = getBroker(ctx, version) })
 	}
@@ -75,7 +76,7 @@ type nodes struct {
 // startNodes gets the brokers and starts one node of each version, side by side, and describes them in the file, or a temporary
 // one without a name, as they come up.
 func startNodes(ctx context.Context, file string) (*nodes, error) {
-	if err := getBrokers(ctx); err != nil {
+	if err := getAll(ctx); err != nil {
 		return nil, err
 	}
 	if file == "" {
@@ -101,7 +102,7 @@ func startNodes(ctx context.Context, file string) (*nodes, error) {
 
 func (n *nodes) start(ctx context.Context, version string) {
 	broker, err := n.lab.Start(ctx, version)
-	if version == "newest" && errors.Is(err, lab.ErrNotInstalled) { // getBrokers has said why
+	if version == "newest" && errors.Is(err, lab.ErrNotInstalled) { // getAll has said why
 		return
 	}
 	n.mu.Lock()
