@@ -91,6 +91,16 @@ type Broker struct {
 	cluster  string     // what the broker says of itself, once known
 }
 
+var (
+	_ broker.Broker     = (*Broker)(nil)
+	_ broker.Identifier = (*Broker)(nil)
+	_ broker.Checker    = (*Broker)(nil)
+	_ broker.Locker     = (*Broker)(nil)
+	_ broker.Catalog    = (*Broker)(nil)
+	_ broker.Buffers    = (*Broker)(nil)
+	_ broker.Disposer   = (*Broker)(nil)
+)
+
 // New makes a Broker. It connects to nothing before something is asked of it. Close must be called after every session
 // has been closed.
 func New(c Config, log *slog.Logger) *Broker {

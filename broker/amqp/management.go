@@ -132,7 +132,8 @@ type queue struct {
 	Unacked   *int64         `json:"messages_unacknowledged"`
 	Consumers *int64         `json:"consumers"`
 	Details   []struct {
-		Tag string `json:"consumer_tag"`
+		Tag    string `json:"consumer_tag"`
+		Status string `json:"activity_status"`
 	} `json:"consumer_details"`
 	Stats counters `json:"message_stats"`
 }

@@ -19,8 +19,7 @@ const (
 	lanes = 4
 )
 
-// Rebind implements broker.Buffers. That the exchange or the buffer is missing is an error like any other: declare the
-// buffer again. An argument that RabbitMQ refuses, or a missing permission (ErrDenied), is named in the error; then any of
+// Rebind implements broker.Buffers. ErrNotFound: the exchange or the buffer is missing; declare it again. An argument that RabbitMQ refuses, or a missing permission (ErrDenied), is named in the error; then any of
 // the others may have been bound or not.
 func (b *Broker) Rebind(ctx context.Context, buf broker.Buffer, add, remove []broker.Binding) error {
 	err := b.configuring(ctx, func(c *connection) error {
@@ -42,7 +41,7 @@ func rebind(ctx context.Context, c *connection, exchange string, to place, add, 
 			return to.unbind(ch, exchange, key, args)
 		})
 	}
-	if code(err) == amqp091.AccessRefused {
+	if replied(err) != nil {
 		return c.explain(err)
 	}
 	return err
