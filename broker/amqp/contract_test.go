@@ -3,6 +3,7 @@ package amqp_test
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -36,6 +37,11 @@ func TestContract(t *testing.T) {
 					})
 				})
 			}
+			t.Run("federation", func(t *testing.T) {
+				brokertest.Federation(t, brokertest.Harness{
+					Start: func(t *testing.T) *brokertest.Rig { return start(t, cluster, "quorum") },
+				})
+			})
 		})
 	}
 }
@@ -44,6 +50,7 @@ func TestContract(t *testing.T) {
 func start(t *testing.T, cluster *lab.Cluster, kind string) *brokertest.Rig {
 	t.Helper()
 	v := cluster.VHost(t)
+	hears(v)
 	node := cluster.Nodes[0]
 	proxy := brokertest.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", node.AMQP))
 	silent := brokertest.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", node.AMQP))
@@ -109,6 +116,18 @@ func start(t *testing.T, cluster *lab.Cluster, kind string) *brokertest.Rig {
 			check(t, ch.ExchangeDeclare(x, "topic", true, false, false, false, nil))
 			return x
 		},
+		Bind: func(exchange string, as broker.Binding) (broker.Binding, func()) {
+			as.Destination = name("bound")
+			args, _ := plainValue(as.Arguments).(amqp091.Table)
+			if as.ToExchange {
+				check(t, ch.ExchangeDeclare(as.Destination, "fanout", true, false, false, false, nil))
+				check(t, ch.ExchangeBind(as.Destination, as.Key, exchange, false, args))
+				return as, func() { check(t, ch.ExchangeUnbind(as.Destination, as.Key, exchange, false, args)) }
+			}
+			must(ch.QueueDeclare(as.Destination, true, false, false, false, nil))(t)
+			check(t, ch.QueueBind(as.Destination, as.Key, exchange, false, args))
+			return as, func() { check(t, ch.QueueUnbind(as.Destination, as.Key, exchange, args)) }
+		},
 		Missing: func() broker.Address { return broker.Address{Queue: name("missing")} },
 		Durable: func(at broker.Address) bool {
 			var q struct{ Durable bool }
@@ -132,6 +151,13 @@ func start(t *testing.T, cluster *lab.Cluster, kind string) *brokertest.Rig {
 		Forbidden:     open(proxy.Addr(), forbidden, password),
 		Silent:        open(silent.Addr(), v.Username, v.Password),
 	}
+}
+
+// hears lets the user of a vhost listen to the event exchange, which is in another.
+func hears(v *lab.VHost) {
+	v.Do(http.MethodPut, "permissions/%2F/"+v.Username, map[string]string{
+		"configure": "^weir: ", "write": "^weir: ", "read": "^(weir: .*|amq.rabbitmq.event)$",
+	})
 }
 
 // config is a plain connection to a vhost of the lab.

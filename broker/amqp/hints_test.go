@@ -3,7 +3,6 @@ package amqp_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 // Ensure each change in the vhost is told, and none in others.
 func TestHints(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
-		v.Do(http.MethodPut, "permissions/%2F/"+v.Username, map[string]string{"configure": "^weir: ", "write": "^weir: ", "read": "^(weir: .*|amq.rabbitmq.event)$"})
+		hears(v)
 		other := v.Broker.VHost(t).Channel()
 		ctx, cancel := context.WithCancel(t.Context())
 		hints := must(newBroker(t, config(v)).Hints(ctx))(t)
