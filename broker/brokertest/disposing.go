@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,7 +94,7 @@ var disposing = []behaviour{
 		f.deleted(true)
 		if m, err := s.Receive(t.within()); err == nil {
 			t.Fatalf("received %q from what is deleted", m.Body)
-		} else if errors.Is(err, t.within().Err()) {
+		} else if errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Receive has not noticed: %v", err)
 		}
 		f.waits(f.buffer.Name)

@@ -24,6 +24,16 @@ func TestContractOfACluster(t *testing.T) {
 	brokertest.Run(t, harness(startSystem(t, 3, withUsers), 3))
 }
 
+func TestFederation(t *testing.T) {
+	t.Parallel()
+	brokertest.Federation(t, federation(startSystem(t, 1, withUsers), 1))
+}
+
+func TestFederationOfACluster(t *testing.T) {
+	t.Parallel()
+	brokertest.Federation(t, federation(startSystem(t, 3, withUsers), 3))
+}
+
 // A link between two NATS systems changes nothing.
 func TestTransport(t *testing.T) {
 	h := harness(startSystem(t, 1, withUsers), 1)
@@ -54,6 +64,18 @@ func harness(s *system, replicas int) brokertest.Harness {
 			brokertest.DeadLetters:  "JetStream has no dead-letter exchanges",
 		},
 	}
+}
+
+func federation(s *system, replicas int) brokertest.Harness {
+	h := harness(s, replicas)
+	h.Cannot = map[string]string{
+		brokertest.ListsExchanges:  "a stream has no arguments of RabbitMQ's",
+		brokertest.HeadersExchange: "JetStream does not filter by headers",
+		brokertest.FirstHop:        "JetStream does not filter by headers",
+		brokertest.MakeBeforeBreak: "a filter that goes takes along what waits for it alone",
+		brokertest.ForeignBindings: "a consumer's filters have no arguments, and lead to no exchange",
+	}
+	return h
 }
 
 func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
@@ -108,11 +130,15 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 		Exchange: func() string { return exchange(t, b) },
 		Missing:  func() broker.Address { return broker.Address{Queue: fresh("missing")} },
 		Durable: func(at broker.Address) bool {
-			stream, err := js.Stream(within(t), c.SubjectPrefix+"_q_"+at.Queue)
+			name := c.SubjectPrefix + "_q_" + at.Queue
+			if at.Exchange != "" {
+				name = c.SubjectPrefix + "_x_" + escape(at.Exchange)
+			}
+			stream, err := js.Stream(within(t), name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			consumer, err := stream.Consumer(within(t), at.Queue)
+			consumer, err := stream.Consumer(within(t), escape(at.Queue))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,6 +157,15 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 			}
 			return func() { consuming.Stop(); <-consuming.Closed() }
 		},
+		Bind: func(exchange string, as broker.Binding) (broker.Binding, func()) {
+			stream, consumer := c.SubjectPrefix+"_x_"+exchange, fresh("bound")
+			createConsumer(t, js, stream, natsjs.ConsumerConfig{Durable: consumer, FilterSubject: c.SubjectPrefix + ".x." + exchange + "." + as.Key})
+			return broker.Binding{Destination: consumer, Key: as.Key}, func() {
+				if err := js.DeleteConsumer(within(t), stream, consumer); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
 		Cut:  all((*brokertest.Proxy).Cut),
 		Hold: all((*brokertest.Proxy).Hold), Release: all((*brokertest.Proxy).Release),
 		WrongPassword: direct(user("weir", "wrong")),
@@ -138,6 +173,9 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 		Silent:        open(t, unheard),
 	}
 }
+
+// escape makes a token of a name that the suite makes up.
+func escape(name string) string { return strings.NewReplacer(" ", "%20", "/", "%2F").Replace(name) }
 
 // exchange declares one that nothing is bound to.
 func exchange(t *testing.T, b *jetstream.Broker) string {

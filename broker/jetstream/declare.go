@@ -52,12 +52,17 @@ func (b *Broker) durable(name string, filters ...string) jetstream.ConsumerConfi
 		Durable: name, Metadata: map[string]string{metadataKey: "source"},
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.config.ackWait(), MaxAckPending: maxAckPending, MaxDeliver: -1,
 	}
+	setFilters(&c, filters)
+	return c
+}
+
+func setFilters(c *jetstream.ConsumerConfig, filters []string) {
+	c.FilterSubject, c.FilterSubjects = "", nil
 	if len(filters) == 1 {
 		c.FilterSubject = filters[0]
 	} else {
 		c.FilterSubjects = filters
 	}
-	return c
 }
 
 // declareStream returns the stream as it is, or creates it.

@@ -3,12 +3,10 @@ package jetstream
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // listeners know who wants what is published to an interest stream: the bindings of an exchange. The list is read again
@@ -18,9 +16,12 @@ type listeners struct {
 	b      *Broker
 	stream string
 	wanted chan struct{} // somebody waits for a reading
+	free   chan struct{} // holds one for each reading that goes on
 
 	mu      sync.Mutex
+	begun   uint64 // readings so far
 	current *audience
+	number  uint64 // of the reading that current comes from
 	waiting []chan<- reading
 }
 
@@ -42,6 +43,9 @@ const (
 	reconcileEvery = 15 * time.Second
 	settleHints    = 20 * time.Millisecond // hints come in bursts
 	maxKnown       = 4096                  // subjects whose answer an audience remembers
+	// readAtOnce is how many readings go on at a time. A cluster takes 4 s to list a consumer that was made just now, and
+	// has not been heard of everywhere; a second reading meanwhile takes no time.
+	readAtOnce = 2
 )
 
 // wants reports whether any consumer matches.
@@ -79,7 +83,7 @@ func (b *Broker) listenersOf(stream string) *listeners {
 	defer b.mu.Unlock()
 	l, known := b.listeners[stream]
 	if !known {
-		l = &listeners{b: b, stream: stream, wanted: make(chan struct{}, 1)}
+		l = &listeners{b: b, stream: stream, wanted: make(chan struct{}, 1), free: make(chan struct{}, readAtOnce)}
 		b.listeners[stream] = l
 		if !b.closed {
 			b.running.Go(l.follow)
@@ -133,7 +137,12 @@ func (l *listeners) follow() {
 				return
 			}
 		}
-		l.read()
+		select {
+		case l.free <- struct{}{}:
+			l.b.running.Go(l.read)
+		case <-l.b.ctx.Done():
+			return
+		}
 	}
 }
 
@@ -160,16 +169,19 @@ func (l *listeners) listen(heard *conn, hints chan struct{}) *conn {
 
 // read reads the list, for all who have asked until now.
 func (l *listeners) read() {
+	defer func() { <-l.free }()
 	l.mu.Lock()
 	waiting := l.waiting
 	l.waiting = nil
+	l.begun++
+	number := l.begun
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(l.b.ctx, checkTimeout)
 	defer cancel()
 	a, err := l.list(ctx)
 	l.mu.Lock()
-	if err == nil {
-		l.current = a
+	if err == nil && number > l.number {
+		l.current, l.number = a, number
 	}
 	l.mu.Unlock()
 	for _, w := range waiting {
@@ -177,33 +189,17 @@ func (l *listeners) read() {
 	}
 }
 
-// list reads the consumers of the stream, page by page. One that has no leader now cannot say what it wants, and then
-// nobody can tell what is unroutable.
+// list reads what the consumers of the stream want.
 func (l *listeners) list(ctx context.Context) (*audience, error) {
+	consumers, err := l.b.consumers(ctx, l.stream)
+	if err != nil {
+		return nil, err
+	}
 	a := &audience{known: map[string]bool{}}
-	for offset := 0; ; {
-		var page struct {
-			Error     *jetstream.APIError       `json:"error"`
-			Total     int                       `json:"total"`
-			Consumers []*jetstream.ConsumerInfo `json:"consumers"`
-			Missing   []string                  `json:"missing"`
-		}
-		if err := l.b.request(ctx, "CONSUMER.LIST."+l.stream, map[string]int{"offset": offset}, &page); err != nil {
-			return nil, err
-		}
-		switch {
-		case page.Error != nil:
-			return nil, classify(page.Error)
-		case len(page.Missing) > 0:
-			return nil, fmt.Errorf("stream %s: consumers %v have no leader", l.stream, page.Missing)
-		}
-		for _, info := range page.Consumers {
-			if info.Name != anchorName {
-				a.filters = append(a.filters, filtersOf(info))
-			}
-		}
-		if offset += len(page.Consumers); offset >= page.Total || len(page.Consumers) == 0 {
-			return a, nil
+	for _, info := range consumers {
+		if info.Name != anchorName {
+			a.filters = append(a.filters, filtersOf(info))
 		}
 	}
+	return a, nil
 }

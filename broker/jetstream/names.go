@@ -21,6 +21,9 @@ type names struct {
 	streams  string // what every stream's name begins with
 }
 
+// boundedMark comes before the hash in a name that is too long; token never makes it.
+const boundedMark = "%~"
+
 // maxName is the longest name that JetStream takes for a stream or a consumer.
 const maxName = 255
 
@@ -127,6 +130,6 @@ func bounded(name string) string {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
-	hash := "%~" + hex.EncodeToString(sum[:8])
+	hash := boundedMark + hex.EncodeToString(sum[:8])
 	return name[:maxName-len(hash)] + hash
 }

@@ -31,6 +31,10 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 		inbox: nats.NewInbox() + ".", ended: make(chan struct{}),
 		wake: make(chan struct{}, 1), settled: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
 	}
+	if o.Buffer && consumer.Config.Metadata[singleKey] != "" {
+		s.standing = true
+		s.at.expires = turnWait
+	}
 	s.window = s.at.bounded(o.Window)
 	if s.window < o.Window {
 		s.log.Warn("window is cut by the consumer's max-ack-pending", "window", s.window, "wanted", o.Window)
@@ -137,21 +141,28 @@ func subscribe(nc *nats.Conn, subject string, f nats.MsgHandler, ended chan stru
 	return sub, nil
 }
 
-// start subscribes and asks for the first messages, after what an earlier session left unsettled has been given back.
+// start subscribes and asks for the first messages, after what an earlier session left unsettled has been given back, or
+// when the session has its turn.
 func (s *Source) start() (err error) {
 	nc := s.conn.nats
 	if s.sub, err = subscribe(nc, s.inbox+"*", s.onMessage, s.ended); err != nil {
 		return err
 	}
+	// Only for a session whose window is full: a request that is open would end.
+	s.gone, _ = nc.Subscribe(consumerAdvisory+"DELETED."+s.at.stream+"."+s.at.consumer, func(*nats.Msg) { notify(s.doubt) })
 	s.ctx, s.cancel = context.WithCancel(s.b.ctx)
 	s.stop = s.conn.watch(&watcher{lost: func(err error) { _ = s.fail(err) }, refused: s.refused})
+	s.keeping.Go(s.keep)
+	if s.standing {
+		s.keeping.Go(s.stand)
+		return nil
+	}
 	if rest := s.b.leftovers.take(s.at.key(), s.at.ackWait); len(rest) > 0 {
 		_ = giveBack(nc, rest) // if it cannot be told, their ack wait brings them back
 	}
 	s.mu.Lock()
 	s.refill()
 	s.mu.Unlock()
-	s.keeping.Go(s.keep)
 	return nil
 }
 

@@ -95,6 +95,8 @@ func usable(info *jetstream.ConsumerInfo) error {
 // locate finds, or declares, where to receive from.
 func (b *Broker) locate(ctx context.Context, at broker.Address, o broker.SourceOptions) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
 	switch {
+	case o.Buffer:
+		return b.existing(ctx, b.names.exchangeStream(at.Exchange), b.names.durable(at.Queue))
 	case at.Exchange != "":
 		return b.locateBinding(ctx, at, o)
 	case at.Queue != "":
@@ -168,7 +170,7 @@ func (b *Broker) locateBinding(ctx context.Context, at broker.Address, o broker.
 	consumer, err := b.declareConsumer(ctx, stream.Config.Name, c)
 	if err == nil && !slices.Equal(filtersOf(consumer), filters) {
 		changed := consumer.Config
-		changed.FilterSubject, changed.FilterSubjects = c.FilterSubject, c.FilterSubjects
+		setFilters(&changed, filters)
 		consumer, err = b.updateConsumer(ctx, stream.Config.Name, changed)
 	}
 	return stream, consumer, err

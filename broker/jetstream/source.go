@@ -30,12 +30,13 @@ type Source struct {
 
 	inbox   string // pull request n is answered to inbox + n
 	sub     *nats.Subscription
-	ended   chan struct{}   // closed when sub delivers nothing more
-	wake    chan struct{}   // something has changed for Receive
-	settled chan struct{}   // something has changed for Stop
-	doubt   chan struct{}   // something has changed for keep
-	stop    func()          // ends the watch of conn
-	ctx     context.Context // ends with the session
+	gone    *nats.Subscription // to word that the consumer has been deleted; nil if none can come
+	ended   chan struct{}      // closed when sub delivers nothing more
+	wake    chan struct{}      // something has changed for Receive
+	settled chan struct{}      // something has changed for Stop
+	doubt   chan struct{}      // something has changed for keep
+	stop    func()             // ends the watch of conn
+	ctx     context.Context    // ends with the session
 	cancel  context.CancelFunc
 	keeping sync.WaitGroup
 
@@ -44,12 +45,14 @@ type Source struct {
 	held     deliveries
 	requests requests
 	heard    time.Time // when the last message arrived
+	standing bool      // it waits for its turn (see turn)
 	suspect  time.Time // since when the consumer is in doubt, zero if it is not
 	stopping bool
 	drained  bool
 	closed   bool
 	err      error // why the session is over
 
+	turn *turn    // nil: every session on the consumer receives
 	acks []string // reused by Ack
 	read reader   // used by Receive alone
 }
@@ -60,6 +63,9 @@ const quiet = 5 * time.Second // a source that has heard nothing for so long is 
 func (s *Source) Receive(ctx context.Context) (*broker.Message, error) {
 	for {
 		s.mu.Lock()
+		if s.err == nil && s.over() {
+			s.end(errLockLost)
+		}
 		if s.err != nil {
 			s.mu.Unlock()
 			return nil, s.err
@@ -146,7 +152,7 @@ func (s *Source) Resize(_ context.Context, window int) error {
 
 // refill asks for more. The caller holds mu.
 func (s *Source) refill() {
-	if s.stopping || s.err != nil || !s.suspect.IsZero() {
+	if s.stopping || s.standing || s.err != nil || !s.suspect.IsZero() || s.over() {
 		return
 	}
 	now := time.Now()
@@ -221,13 +227,19 @@ func (s *Source) doubted(why error) {
 func (s *Source) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = lost(err)
-		s.cancel()
-		notify(s.wake)
-		notify(s.settled)
-	}
+	s.end(err)
 	return s.err
+}
+
+// end is fail for a caller that holds mu.
+func (s *Source) end(err error) {
+	if s.err != nil {
+		return
+	}
+	s.err = lost(err)
+	s.cancel()
+	notify(s.wake)
+	notify(s.settled)
 }
 
 // refused is told of what the connection may not do.

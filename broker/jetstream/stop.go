@@ -72,12 +72,22 @@ func (s *Source) Close() error {
 	_ = s.fail(errSourceClosed)
 	s.stop()
 	s.keeping.Wait()
+	if s.gone != nil {
+		_ = s.gone.Unsubscribe()
+	}
 	s.unsubscribe()
 	s.mu.Lock()
 	rest := s.held.rest()
+	if s.over() { // another has them now
+		rest = nil
+	}
+	turn := s.turn
 	s.mu.Unlock()
 	if err := s.giveBack(rest); err != nil && !isNotFound(err) {
 		s.b.leftovers.keep(s.at.key(), rest)
+	}
+	if turn != nil {
+		turn.release()
 	}
 	s.b.receiving.release(s.conn)
 	s.b.forget(s)

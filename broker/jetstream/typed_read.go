@@ -35,7 +35,7 @@ func readTable(v any) (broker.Table, error) {
 	}
 	t := make(broker.Table, len(members))
 	for escaped, v := range members {
-		name, err := url.PathUnescape(escaped)
+		name, err := unescapeName(escaped)
 		if err != nil {
 			return nil, err
 		}
@@ -45,6 +45,9 @@ func readTable(v any) (broker.Table, error) {
 	}
 	return t, nil
 }
+
+// unescapeName is the reverse of escapeName.
+func unescapeName(name string) (string, error) { return url.PathUnescape(name) }
 
 func readArray(v any) (broker.Array, error) {
 	elements, ok := v.([]any)
