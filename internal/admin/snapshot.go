@@ -6,6 +6,7 @@ import (
 
 	"weir/configs"
 	"weir/internal/gateway"
+	"weir/internal/telemetry"
 	"weir/link"
 )
 
@@ -23,7 +24,7 @@ type Snapshot struct {
 	Local   string               `json:"local,omitempty"`
 	Brokers []gateway.Node       `json:"brokers"`
 	Links   []Row                `json:"links"`
-	Hops    []Hop                `json:"hops"`
+	Hops    []telemetry.Hop      `json:"hops"`
 }
 
 // Writes says whether the caller may change anything.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -10,6 +11,7 @@ import (
 
 	"weir/internal/admin"
 	"weir/internal/gateway"
+	"weir/internal/telemetry"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -61,11 +63,17 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 		return err
 	}
 	defer server.Close()
-	g, err := gateway.Start(ctx, cfg, warnings, gateway.Options{File: file, Load: load, Open: a.open, Log: log, Level: level})
+	tele, err := telemetry.New(ctx, cfg, telemetry.Options{Version: Version(), Log: log})
+	if err != nil {
+		return exit{exitConfig, err}
+	}
+	g, err := gateway.Start(ctx, cfg, warnings, gateway.Options{
+		File: file, Load: load, Open: a.open, Log: log, Level: level, Observe: tele.Observe,
+	})
 	if err != nil {
 		return exit{exitFailed, err}
 	}
-	server.Serve(g, admin.Extras{})
+	server.Serve(g, extras(tele, g))
 
 	reload := func(why string) {
 		log.Info("configuration is read again", "because", why)
@@ -85,6 +93,9 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 	go func() {
 		defer close(stopped)
 		g.Wait()
+		if err := tele.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			log.Warn("spans are lost", "error", err)
+		}
 	}()
 	select {
 	case <-stopped:
@@ -94,4 +105,13 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 		log.Warn("weir quits at once; what was in flight will be delivered again")
 		return exit{exitInterrupted, nil}
 	}
+}
+
+// extras are what a Telemetry has to show of a gateway.
+func extras(t *telemetry.Telemetry, g *gateway.Gateway) admin.Extras {
+	now := func() telemetry.Snapshot {
+		s := g.Status()
+		return telemetry.Snapshot{Links: s.Links, Applied: s.Config.LoadedAt, Rejected: s.Config.Rejected != nil}
+	}
+	return admin.Extras{Metrics: t.Handler(now), Hops: t}
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Log  *slog.Logger
 	// Level follows telemetry.logs.level. nil: nothing does.
 	Level *slog.LevelVar
+	// Observe makes the observer of a link of cfg, for traces. nil: there is none.
+	Observe func(cfg *configs.Config, spec link.Spec) link.Observe
 }
 
 // ErrStopping is returned for what cannot be done any more.
@@ -64,6 +66,7 @@ func Start(ctx context.Context, cfg *configs.Config, warnings configs.Problems, 
 		Options: o, ctx: ctx, first: cfg, started: time.Now(),
 		shovels: link.NewGroup(ctx, o.Log), federation: federation.New(ctx, o.Log),
 	}
+	g.federation.Prepare = func(s *link.Spec) { g.observe(g.Config(), s) }
 	if _, err := g.apply(cfg, warnings); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,11 @@ func (g *Gateway) apply(cfg *configs.Config, warnings configs.Problems) (link.Ch
 		return link.Changes{}, err
 	}
 	g.keepModes(specs)
+	for i := range specs {
+		g.observe(cfg, &specs[i])
+	}
 	changes := g.shovels.Apply(specs)
+	g.applied(cfg, warnings) // before federation's links come, which are observed by what is in force
 	g.federation.Apply(cfg, next.Find)
 	g.brokers = next
 	if before != nil {
@@ -106,8 +113,13 @@ func (g *Gateway) apply(cfg *configs.Config, warnings configs.Problems) (link.Ch
 	for _, w := range warnings {
 		g.Log.Warn("configuration", "problem", w.String())
 	}
-	g.applied(cfg, warnings)
 	return changes, nil
+}
+
+func (g *Gateway) observe(cfg *configs.Config, spec *link.Spec) {
+	if g.Observe != nil {
+		spec.Observe = g.Observe(cfg, *spec)
+	}
 }
 
 // keepModes carries over what a hand has switched, to links that start anew.

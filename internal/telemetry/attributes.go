@@ -85,21 +85,34 @@ func (f *follower) messageAttributes(m *broker.Message, now time.Time) []attribu
 	return a
 }
 
-// decisionAttributes tell why an overflow link takes messages: the decision that opened it, by thresholds or by hand.
-func (f *follower) decisionAttributes(now time.Time) []attribute.KeyValue {
+// opening is why an overflow link takes messages now.
+type opening struct {
+	link.Decision                      // that opened it, by thresholds or by hand
+	overflow      *link.OverflowStatus // nil: it is no overflow link
+}
+
+// decided reads it; the zero opening if there is none.
+func (f *follower) decided() opening {
 	if f.spec.Switch == nil {
-		return nil
+		return opening{}
 	}
 	s := f.spec.Switch.Overflow()
-	a := []attribute.KeyValue{overflowMode.String(string(s.Mode)), overflowThresholds.String(s.Thresholds)}
-	opened := slices.IndexFunc(s.Decisions, func(d link.Decision) bool { return d.Open })
-	if opened < 0 {
-		return a
+	o := opening{overflow: &s}
+	if i := slices.IndexFunc(s.Decisions, func(d link.Decision) bool { return d.Open }); i >= 0 {
+		o.Decision = s.Decisions[i]
 	}
-	d := s.Decisions[opened]
-	a = append(a, overflowWhy.String(d.Why))
-	if d.Depth.Ready != nil {
-		a = append(a, sourceDepth.Int64(*d.Depth.Ready), sourceDepthAge.Int64(waited(d.At, now).Milliseconds()))
+	return o
+}
+
+func (o opening) attributes(now time.Time) []attribute.KeyValue {
+	if o.overflow == nil {
+		return nil
+	}
+	a := []attribute.KeyValue{
+		overflowMode.String(string(o.overflow.Mode)), overflowThresholds.String(o.overflow.Thresholds), overflowWhy.String(o.Why),
+	}
+	if o.Depth.Ready != nil {
+		a = append(a, sourceDepth.Int64(*o.Depth.Ready), sourceDepthAge.Int64(waited(o.At, now).Milliseconds()))
 	}
 	return a
 }

@@ -54,14 +54,15 @@ func (f *follower) observe(m *broker.Message) link.Trail {
 // begin starts the forward span of a message that has just been received.
 func (f *follower) begin(m *broker.Message) *trail {
 	now := time.Now()
+	decided := f.decided()
 	w := &trail{follower: f, message: m}
 	ctx := w3c.Extract(context.Background(), &carrier{headers: m.Headers})
 	w.ctx, w.forward = f.tracer.Start(ctx, f.name, trace.WithTimestamp(now), trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(f.shared...), trace.WithAttributes(f.messageAttributes(m, now)...),
-		trace.WithAttributes(f.decisionAttributes(now)...))
+		trace.WithAttributes(decided.attributes(now)...))
 	w.hop = Hop{
 		Link: f.spec.Name, Kind: f.spec.Kind, Source: f.source, Destination: f.spec.Destination.String(),
-		MessageID: cut(m.Properties.MessageID),
+		MessageID: cut(m.Properties.MessageID), Why: decided.Why,
 	}
 	if id := w.forward.SpanContext().TraceID(); id.IsValid() {
 		w.hop.TraceID = id.String()

@@ -25,11 +25,14 @@ type Hop struct {
 	TraceID     string    `json:"trace-id,omitempty"`
 	// WaitSeconds is how long it had lain at the source. nil: not known.
 	WaitSeconds    *float64     `json:"wait-seconds,omitempty"`
-	WaitFrom       string       `json:"wait-from,omitempty"` // see link.StoredAt
-	ConfirmSeconds float64      `json:"confirm-seconds,omitempty"`
-	Attempts       int          `json:"attempts"`
-	Outcome        link.Outcome `json:"outcome"`
-	Why            string       `json:"why,omitempty"` // what the last failed try met
+	WaitFrom    string   `json:"wait-from,omitempty"` // see link.StoredAt
+	// ConfirmSeconds is how long the destination took to confirm it, from the last try.
+	ConfirmSeconds float64 `json:"confirm-seconds,omitempty"`
+	Attempts       int     `json:"attempts"`
+	// Outcome is a link.Outcome.
+	Outcome string `json:"outcome"`
+	// Why is why overflow was open, or what the last try met that failed.
+	Why string `json:"why,omitempty"`
 }
 
 // Recent returns the last hops of followed messages, at most n, newest first.

@@ -30,7 +30,7 @@ func TestHopsAreFound(t *testing.T) {
 					}
 				}
 				h := r.telemetry.Find("o-1")[0]
-				if h.Source != "eu queue=orders" || h.Destination != "us queue=orders" || h.Attempts != 1 || h.Outcome != link.Forwarded ||
+				if h.Source != "eu queue=orders" || h.Destination != "us queue=orders" || h.Attempts != 1 || h.Outcome != "forwarded" ||
 					h.WaitSeconds == nil || *h.WaitSeconds != 2 || h.ConfirmSeconds < .1 || h.ConfirmSeconds > .2 {
 					t.Errorf("the first is %+v", h)
 				}

@@ -78,7 +78,7 @@ func (w *trail) Answered(err error) {
 
 // Ended implements link.Trail.
 func (w *trail) Ended(how link.Outcome) {
-	w.hop.At, w.hop.Outcome = time.Now(), how
+	w.hop.At, w.hop.Outcome = time.Now(), string(how)
 	w.forward.SetAttributes(outcomeWord.String(string(how)), attemptCount.Int(w.hop.Attempts))
 	spans := []trace.Span{w.forward}
 	if w.publish != nil {

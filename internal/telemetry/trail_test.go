@@ -228,7 +228,7 @@ func TestLostCauseIsAnError(t *testing.T) {
 		}
 		r.says(r.span("forward orders-to-us"), map[string]any{"weir.outcome": "dropped"})
 		hops := r.telemetry.Find("o-1")
-		if len(hops) != 1 || hops[0].Outcome != link.Dropped || !strings.Contains(hops[0].Why, "too large") {
+		if len(hops) != 1 || hops[0].Outcome != "dropped" || !strings.Contains(hops[0].Why, "too large") {
 			t.Errorf("hops are %+v, want one, dropped because too large", hops)
 		}
 	})

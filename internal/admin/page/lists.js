@@ -28,13 +28,15 @@ export function hops(list, none, snapshot) {
 }
 
 function hop(h) {
-	const well = h.outcome === 'confirmed';
+	const well = h.outcome === 'forwarded' || h.outcome === 'filtered';
 	const item = entry(h.at, name(h['message-id'] || h['trace-id'] || 'without an id'), plain(h.outcome), well ? 'well' : 'attention');
 	const parts = [];
 	if (h['wait-seconds'] !== undefined) {
 		parts.push(`waited ${span(h['wait-seconds'])} (${plain(h['wait-from'])})`);
 	}
-	parts.push('confirmed in ' + span(h['confirm-seconds']));
+	if (h['confirm-seconds'] !== undefined) {
+		parts.push('confirmed in ' + span(h['confirm-seconds']));
+	}
 	if (h.attempts > 1) {
 		parts.push(h.attempts + ' attempts');
 	}
