@@ -32,11 +32,24 @@ func (c *checker) overflowShovel(at path, s Shovel) {
 	if s.AckMode != OnConfirm {
 		c.mistake(at.key("ack-mode"), "%s may lose messages, which overflow must not; use on-confirm", s.AckMode)
 	}
+	c.prefetch(at.key("source").key("prefetch-count"), s)
 	hasRoom := func(d Destination) bool { return d.Room != nil }
 	if len(s.Destinations) > 0 && !slices.ContainsFunc(s.Destinations, hasRoom) {
 		c.warn(at.key("destinations"),
 			"none has room: what overflows here may flood them; write room: {messages-ready: {stop, resume}}")
 	}
+}
+
+// prefetch warns of a window so large that it alone takes the queue from start to stop: what is prefetched is not ready
+// any more, so the gate would shut as soon as it has opened.
+func (c *checker) prefetch(at path, s Shovel) {
+	t, w := s.Overflow.MessagesReady, s.Overflow.Watch
+	itself := w.Broker == s.Source.Broker && w.Queue == s.Source.Queue && w.Stream == s.Source.Stream
+	if t == nil || !itself || t.Stop >= t.Start || int64(s.Source.PrefetchCount) < t.Start-t.Stop {
+		return
+	}
+	c.warn(at, "%d messages are taken at once, and between start and stop there are %d: the gate shuts when it has hardly opened; "+
+		"lower it, or leave it out", s.Source.PrefetchCount, t.Start-t.Stop)
 }
 
 func (c *checker) room(at path, r Room) {

@@ -10,7 +10,6 @@ import (
 // properties are what publish-properties can set, in RabbitMQ's names, and how each value is checked.
 var properties = map[string]func(any) string{
 	"app_id":           isString,
-	"cluster_id":       isString,
 	"content_encoding": isString,
 	"content_type":     isString,
 	"correlation_id":   isString,
@@ -27,7 +26,9 @@ var properties = map[string]func(any) string{
 func (c *checker) publishProperties(at path, given map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		key := at.key(name)
-		if check, ok := properties[name]; !ok {
+		if name == "cluster_id" { // AMQP 0-9-1, class basic: deprecated, must be empty
+			c.mistake(key, "AMQP 0-9-1 reserves it, and it would not be sent; leave it out")
+		} else if check, ok := properties[name]; !ok {
 			c.mistake(key, "no such property%s", suggest(name, slices.Sorted(maps.Keys(properties))))
 		} else if fault := check(given[name]); fault != "" {
 			c.mistake(key, "%s", fault)

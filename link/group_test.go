@@ -144,8 +144,10 @@ func TestPutBackWhileTheOldLinkStillDrains(t *testing.T) {
 			f.to.Latency(800 * time.Millisecond)
 			f.eventually("messages are in flight", func() bool { return f.status("q").InFlight > 20 })
 			f.to.Latency(time.Millisecond)
-			f.group.Apply(nil)
-			f.group.Apply([]link.Spec{spec})
+			for range 3 {
+				f.group.Apply(nil)
+				f.group.Apply([]link.Spec{spec})
+			}
 		}
 		f.eventually("all have arrived", func() bool { return len(f.to.Bodies("q")) >= 2000 })
 		f.same("what arrived", f.to.Bodies("q"), numbers(2000))
