@@ -168,8 +168,15 @@ const largeBody = 128 << 10
 
 // verdict is what a channel exception says of the one message in flight. RabbitMQ has one code, 406, for a body over
 // max_message_size and for properties that it does not accept (a foreign user-id, an expiration that is no number).
-// Neither is ever accepted later; a large body is taken for the reason, because nothing else in the reply tells.
-func verdict(reply *amqp091.Error, body int) error {
+// Neither is ever accepted later; a large body is taken for the reason, because nothing else in the reply tells. own: the
+// message went to its own address, so that an exchange which is not there, or is not for us, concerns it alone.
+func verdict(reply *amqp091.Error, body int, own bool) error {
+	switch {
+	case own && reply.Code == amqp091.NotFound:
+		return fmt.Errorf("%w: %s", broker.ErrUnroutable, words(reply))
+	case own && reply.Code == amqp091.AccessRefused:
+		return fmt.Errorf("%w: %s", broker.ErrRefused, words(reply))
+	}
 	switch reply.Code {
 	case amqp091.ContentTooLarge:
 		return fmt.Errorf("%w: %s", broker.ErrTooLarge, words(reply))

@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -109,4 +110,16 @@ func TestCheckPermission(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Ensure what is wrong with a broker is told of the broker, where each message has its own address.
+func TestCheckOriginalAddress(t *testing.T) {
+	v := lab.RabbitMQ(t, "newest").VHost(t)
+	check(t, newBroker(t, config(v)).Check(t.Context(), broker.Address{}, broker.AsDestination, false))
+	conf := config(v)
+	conf.Credentials = login(v.Username, "wrong")
+	err := newBroker(t, conf).Check(t.Context(), broker.Address{}, broker.AsDestination, false)
+	if !errors.Is(err, broker.ErrDenied) || !strings.HasPrefix(err.Error(), "broker lab: connect to") {
+		t.Errorf("got %v", err)
+	}
 }

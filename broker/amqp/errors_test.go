@@ -77,17 +77,21 @@ func TestRefusal(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	for _, c := range []struct {
 		code, body int
+		own        bool // to the message's own address
 		want       error
 		not        error
 	}{
-		{406, 100, broker.ErrRefused, broker.ErrTooLarge}, // a foreign user-id, say
-		{406, largeBody + 1, broker.ErrTooLarge, nil},
-		{311, 1, broker.ErrTooLarge, nil},
-		{403, 1, broker.ErrDenied, broker.ErrRefused},
-		{404, 1, broker.ErrNotFound, broker.ErrRefused},
-		{405, 1, broker.ErrLost, broker.ErrRefused},
+		{406, 100, false, broker.ErrRefused, broker.ErrTooLarge}, // a foreign user-id, say
+		{406, largeBody + 1, false, broker.ErrTooLarge, nil},
+		{311, 1, false, broker.ErrTooLarge, nil},
+		{403, 1, false, broker.ErrDenied, broker.ErrRefused},
+		{404, 1, false, broker.ErrNotFound, broker.ErrRefused},
+		{405, 1, false, broker.ErrLost, broker.ErrRefused},
+		{406, 100, true, broker.ErrRefused, broker.ErrTooLarge},
+		{403, 1, true, broker.ErrRefused, broker.ErrDenied},
+		{404, 1, true, broker.ErrUnroutable, broker.ErrNotFound},
 	} {
-		err := verdict(&amqp091.Error{Code: c.code, Reason: "why", Server: true}, c.body)
+		err := verdict(&amqp091.Error{Code: c.code, Reason: "why", Server: true}, c.body, c.own)
 		if !errors.Is(err, c.want) || c.not != nil && errors.Is(err, c.not) || !strings.Contains(err.Error(), "why") {
 			t.Errorf("%d, %d bytes: got %v, want %v", c.code, c.body, err, c.want)
 		}

@@ -89,8 +89,8 @@ func TestChannelException(t *testing.T) {
 				"too large":         {large, broker.ErrTooLarge, nil},
 				"foreign user-id":   {&broker.Message{RoutingKey: "orders", Properties: broker.Properties{UserID: "somebody else"}}, broker.ErrRefused, broker.ErrTooLarge},
 				"bad expiration":    {&broker.Message{RoutingKey: "orders", Properties: broker.Properties{Expiration: "soon"}}, broker.ErrRefused, broker.ErrTooLarge},
-				"no exchange":       {&broker.Message{Exchange: "none"}, broker.ErrNotFound, nil},
-				"internal exchange": {&broker.Message{Exchange: "internal"}, broker.ErrDenied, nil},
+				"no exchange":       {&broker.Message{Exchange: "none"}, broker.ErrUnroutable, nil},
+				"internal exchange": {&broker.Message{Exchange: "internal"}, broker.ErrRefused, broker.ErrTooLarge},
 			} {
 				t.Run(name, func(t *testing.T) {
 					sink := must(b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)

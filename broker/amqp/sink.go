@@ -154,7 +154,7 @@ func (s *sink) end(reply *amqp091.Error) {
 	err := reason(reply)
 	var only func(*confirm) error
 	if replied(err) != nil && !s.conn.amqp.IsClosed() { // the channel alone
-		only = func(c *confirm) error { return verdict(reply, len(c.message.Body)) }
+		only = func(c *confirm) error { return verdict(reply, len(c.message.Body), s.to == broker.Address{}) }
 	}
 	s.inFlight.end(lost(err, s.conn.wire), only)
 }

@@ -2,11 +2,13 @@ package amqp_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -147,4 +149,28 @@ func TestNothingGivenBack(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Ensure every source that a link may open has measured its broker's round trip, which the link's window goes by.
+func TestRoundTrip(t *testing.T) {
+	v := lab.RabbitMQ(t, "newest").VHost(t)
+	const way = 10 * time.Millisecond
+	conf := config(v)
+	conf.URIs = []string{"amqp://" + far(t, fmt.Sprintf("127.0.0.1:%d", v.Broker.Nodes[0].AMQP), way)}
+	b := newBroker(t, conf)
+	for name, o := range map[string]broker.SourceOptions{
+		"classic":                {DeclareArgs: broker.Table{"x-queue-type": "classic"}},
+		"quorum":                 {DeclareArgs: broker.Table{"x-queue-type": "quorum"}},
+		"single active consumer": {DeclareArgs: broker.Table{"x-single-active-consumer": true}},
+		"stream":                 {DeclareArgs: broker.Table{"x-queue-type": "stream"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.Link, o.Site, o.Window = name, "test", 1
+			s := must(b.OpenSource(t.Context(), broker.Address{Queue: name}, o))(t)
+			if got := s.(broker.RoundTripper).RoundTrip(); got < 2*way {
+				t.Errorf("%v, over %v each way", got, way)
+			}
+			check(t, s.Close())
+		})
+	}
 }
