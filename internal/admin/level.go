@@ -39,6 +39,7 @@ var meanings = map[link.State]struct {
 	link.Holding:  {Attention, "Messages are kept until their destination takes them again. See to the destination."},
 	link.Blocked:  {Attention, "The destination's broker asked for a rest, mostly for want of memory or disk. See to that broker."},
 	link.Retrying: {Down, "It tries again by itself. If the error stays, see to the broker or the network."},
+	link.Stuck:    {Down, "Messages wait at its source and none come. See to the source: the reason says what was seen."},
 	link.Denied:   {Down, "Credentials or permissions. It goes on trying, and cannot succeed before somebody mends them."},
 }
 
@@ -86,6 +87,8 @@ func judge(s gateway.Status) Verdict {
 		}
 	}
 	switch {
+	case len(s.Problems) > 0:
+		return Verdict{Attention, fmt.Sprintf("Federation has %s", counted(len(s.Problems), "problem", "problems"))}
 	case s.Config.Rejected != nil:
 		return Verdict{Attention, "The last configuration was refused; the one before is in force"}
 	case len(s.Links) == 0:

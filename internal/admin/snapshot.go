@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/configs"
+	"weir/federation"
 	"weir/internal/gateway"
 	"weir/internal/telemetry"
 	"weir/link"
@@ -19,12 +20,14 @@ type Snapshot struct {
 	Site    string               `json:"site,omitempty"`
 	Started time.Time            `json:"started"`
 	Config  gateway.ConfigStatus `json:"config"`
-	Verdict Verdict              `json:"verdict"`
-	Writes  Writes               `json:"writes"`
-	Local   string               `json:"local,omitempty"`
-	Brokers []gateway.Node       `json:"brokers"`
-	Links   []Row                `json:"links"`
-	Hops    []telemetry.Hop      `json:"hops"`
+	// Problems keep policies from making links at all.
+	Problems []federation.Problem `json:"problems,omitempty"`
+	Verdict  Verdict              `json:"verdict"`
+	Writes   Writes               `json:"writes"`
+	Local    string               `json:"local,omitempty"`
+	Brokers  []gateway.Node       `json:"brokers"`
+	Links    []Row                `json:"links"`
+	Hops     []telemetry.Hop      `json:"hops"`
 }
 
 // Writes says whether the caller may change anything.
@@ -42,12 +45,9 @@ type Row struct {
 	link.Status
 	Level   Level  `json:"level"`
 	Meaning string `json:"meaning,omitempty"`
-	// From and To are names of brokers, To in order of preference; Using is that of To which takes the messages now, if
-	// any do.
-	From   string   `json:"from,omitempty"`
-	To     []string `json:"to,omitempty"`
-	Using  string   `json:"using,omitempty"`
-	Gauges []Gauge  `json:"gauges,omitempty"`
+	// Using is that broker of To which takes the messages now, if any does.
+	Using  string  `json:"using,omitempty"`
+	Gauges []Gauge `json:"gauges,omitempty"`
 }
 
 // Gauge is a measured value between the thresholds that open and shut an overflow.
@@ -60,21 +60,13 @@ type Gauge struct {
 
 func (a *api) snapshot(writes Writes) Snapshot {
 	status, topology, cfg := a.gateway.Status(), a.gateway.Topology(), a.gateway.Config()
-	edges := make(map[string]gateway.Edge, len(topology.Links))
-	for _, e := range topology.Links {
-		edges[e.Name] = e
-	}
 	s := Snapshot{
-		At: time.Now(), Site: status.Site, Started: status.Started, Config: status.Config,
+		At: time.Now(), Site: status.Site, Started: status.Started, Config: status.Config, Problems: status.Problems,
 		Verdict: judge(status), Writes: writes, Local: topology.Local, Brokers: topology.Brokers,
 		Links: make([]Row, len(status.Links)), Hops: list(a.hops.Recent(hopsShown)),
 	}
 	for i, l := range status.Links {
-		e := edges[l.Name]
-		s.Links[i] = Row{
-			Status: l, Level: LevelOf(l.State), Meaning: meanings[l.State].text,
-			From: e.From, To: e.To, Using: using(l, e.To),
-		}
+		s.Links[i] = Row{Status: l, Level: LevelOf(l.State), Meaning: meanings[l.State].text, Using: using(l)}
 		if o := cfg.Shovels[l.Name].Overflow; o != nil && l.Overflow != nil {
 			s.Links[i].Gauges = gauges(o, l.Overflow.Depth)
 		}
@@ -83,14 +75,14 @@ func (a *api) snapshot(writes Writes) Snapshot {
 }
 
 // using is the broker that a link's route leads to.
-func using(l link.Status, to []string) (found string) {
-	if len(to) == 1 {
-		return to[0]
+func using(l link.Status) (found string) {
+	if len(l.To) == 1 {
+		return l.To[0]
 	}
 	if l.Overflow != nil && !l.Overflow.Open {
 		return ""
 	}
-	for _, name := range to {
+	for _, name := range l.To {
 		if strings.HasPrefix(l.Route, name+" ") && len(name) > len(found) {
 			found = name
 		}

@@ -119,15 +119,7 @@ func (g *Gateway) Topology() Topology {
 		t.Brokers = append(t.Brokers, Node{Name: name, Type: b.Type, VHost: b.VHost, URIs: b.URIs})
 	}
 	for _, s := range g.statuses() {
-		declared, ok := cfg.Shovels[s.Name]
-		if !ok { // a reload came in between
-			continue
-		}
-		e := Edge{Name: s.Name, Kind: s.Kind, State: s.State, From: declared.Source.Broker}
-		for _, d := range declared.Destinations {
-			e.To = append(e.To, d.Broker)
-		}
-		t.Links = append(t.Links, e)
+		t.Links = append(t.Links, Edge{Name: s.Name, Kind: s.Kind, State: s.State, From: s.From, To: s.To})
 	}
 	return t
 }

@@ -8,8 +8,11 @@ let token = '';
 export const currentToken = () => token;
 export const forget = () => { token = ''; };
 
+let settle = () => {}; // answers the question that is open
+
 // ask shows the dialog and waits for what is typed; null: cancelled.
 function ask({title, text, label, secret, ok, problem = ''}) {
+	settle(null);
 	at('title').textContent = title;
 	at('text').textContent = text;
 	at('label').textContent = label;
@@ -22,14 +25,18 @@ function ask({title, text, label, secret, ok, problem = ''}) {
 	dialog.showModal();
 	input.focus();
 	return new Promise((done) => {
-		dialog.addEventListener('close', () => {
-			const typed = dialog.returnValue === 'ok' ? input.value : null;
-			input.value = '';
-			done(typed);
-		}, {once: true});
+		settle = done;
 	});
 }
 
+dialog.addEventListener('close', () => {
+	if (dialog.open) {
+		return; // it has been opened again before this event came
+	}
+	const typed = at('input').value;
+	at('input').value = '';
+	settle(dialog.returnValue === 'ok' ? typed : null);
+});
 at('ok').value = 'ok';
 at('cancel').addEventListener('click', () => dialog.close(''));
 

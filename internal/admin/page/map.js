@@ -190,8 +190,8 @@ function summary({links}, rates) {
 		return {name: title(links), level: 'waiting', state: 'in reserve', reserve: true, moves: false, rate: '', lag: ''};
 	}
 	const worst = used.reduce((a, b) => (levels.indexOf(b.link.level) > levels.indexOf(a.link.level) ? b : a)).link;
-	const rate = used.reduce((sum, l) => sum + rates.of(l.link.name), 0);
-	const ready = used.map((l) => l.link.overflow?.depth?.ready).filter((n) => n !== undefined);
+	const rate = used.reduce((sum, l) => sum + rates.of(l.link), 0);
+	const ready = used.map((l) => (l.link.depth ?? l.link.overflow?.depth)?.ready).filter((n) => n !== undefined);
 	return {
 		name: title(links),
 		level: worst.level,

@@ -32,7 +32,7 @@ function draw() {
 	document.title = (s.verdict.level === 'well' ? '' : '(!) ') + 'weir ' + plain(s.site);
 	set(byId('verdict'), 'data-level', s.verdict.level);
 	write(byId('verdict-text'), plain(s.verdict.text));
-	problems(s.config);
+	problems(s);
 	map.draw(s, rates);
 	gauges(byId('gauges'), s, act);
 	const shown = table(byId('links').tBodies[0], s, rates, byId('only-down').checked, act);
@@ -46,8 +46,8 @@ function draw() {
 	write(unlock, s.writes === 'allowed' ? 'Lock buttons' : 'Unlock buttons');
 }
 
-// problems tells what is wrong with the configuration.
-function problems(config) {
+// problems tells what is wrong with the configuration and with what federation finds on the brokers.
+function problems({config, problems: found}) {
 	const lines = [];
 	if (config.rejected) {
 		lines.push(`The configuration read at ${clock(config.rejected.at)} was refused; the one before is in force:`);
@@ -55,6 +55,9 @@ function problems(config) {
 	}
 	if (config['waiting-for-restart']?.length) {
 		lines.push('Changed, and waiting for a restart of weir: ' + config['waiting-for-restart'].join(', '));
+	}
+	for (const p of found ?? []) {
+		lines.push([p.policy && 'policy ' + p.policy, p.broker && 'broker ' + p.broker, p.text].filter(Boolean).join(': '));
 	}
 	const section = byId('problems');
 	const text = lines.map(plain);
@@ -65,7 +68,7 @@ function problems(config) {
 	}
 }
 
-const problem = (p) => `${p.file}:${p.line}:${p.column}: ${p.path}: ${p.message}`;
+const problem = (p) => [p.line ? `${p.file}:${p.line}:${p.column}` : p.file, p.path, p.message].filter(Boolean).join(': ');
 
 // announceChanges tells screen readers which links have changed state.
 function announceChanges(snapshot) {

@@ -19,9 +19,9 @@ export class Rates {
 		this.#seen = seen;
 	}
 
-	// of is the rate of a link in messages a second.
-	of(name) {
-		const samples = this.#seen.get(name) ?? [];
+	// of is the rate of a link in messages a second. One that does not run has none, whatever it has just done.
+	of(link) {
+		const samples = link.state === 'running' ? this.#seen.get(link.name) ?? [] : [];
 		const first = samples[0];
 		const last = samples.at(-1);
 		return samples.length < 2 || last.at === first.at ? 0 : (last.n - first.n) * 1000 / (last.at - first.at);

@@ -34,7 +34,7 @@ function update(row, link, snapshot, rates) {
 	write(at('.since'), ' for ' + since(link.since, snapshot.at));
 	write(at('.from'), plain(link.source));
 	write(at('.to'), plain(link.using && link.route ? link.route : link.destination));
-	write(at('.rate'), perSecond(rates.of(link.name)));
+	write(at('.rate'), perSecond(rates.of(link)));
 	write(at('.flight'), `${count(link['in-flight'])} of ${count(link.window)}`);
 	write(at('.confirmed'), count(link.counts.confirmed));
 	write(at('.why'), why(link, snapshot.at));

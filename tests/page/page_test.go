@@ -1,0 +1,371 @@
+// Package page tests the status page in a real browser.
+package page
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"weir/broker/memory"
+	"weir/internal/telemetry"
+)
+
+const loopback = "127.0.0.1:0"
+
+// regions has links in several states.
+const regions = `
+site: eu
+local: eu
+brokers:
+  eu: {type: rabbitmq, uris: [amqp://eu]}
+  us: {type: rabbitmq, uris: [amqp://us]}
+  ap: {type: nats, uris: [nats://ap]}
+  sa: {type: rabbitmq, uris: [amqp://sa]}
+shovels:
+  orders-overflow:
+    source: {queue: orders}
+    destinations: [{broker: us, queue: orders}, {broker: ap, queue: orders}]
+    overflow: {messages-ready: {start: 1000, stop: 200}, for: 0s}
+  audit: {source: {queue: audit}, destinations: [{broker: ap, queue: audit}]}
+  invoices: {source: {queue: invoices}, destinations: [{broker: us, queue: invoices}], paused: true}
+  returns: {source: {broker: sa, queue: returns}, destinations: [{broker: eu, queue: returns}]}
+  stock: {source: {broker: us, queue: stock}, destinations: [{broker: ap, queue: stock}]}
+`
+
+// prepare makes the queues; sa cannot be reached, and stock may not be used.
+func prepare(b map[string]*memory.Broker) {
+	for _, broker := range b {
+		for _, queue := range []string{"orders", "audit", "invoices", "returns", "stock"} {
+			broker.Declare(queue, memory.Queue{})
+		}
+	}
+	b["sa"].Down(errors.New("dial tcp 10.3.0.1:5672: connection refused"))
+	b["us"].Deny("stock")
+}
+
+func TestPage(t *testing.T) {
+	browser := startBrowser(t)
+	for name, test := range map[string]func(*testing.T, context.Context){
+		"states":        testStates,
+		"live":          testLive,
+		"buttons":       testButtons,
+		"hostile names": testHostileNames,
+		"keyboard":      testKeyboard,
+		"from afar":     testFromAfar,
+		"server leaves": testServerLeaves,
+		"looks":         testLooks,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, browser) })
+	}
+}
+
+// One look tells what is wrong, and why, in words.
+func testStates(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, loopback, recent{}, prepare)
+	s.brokers["eu"].Put("orders", many(150)...)
+	p := open(t, browser, s.url)
+	p.says("#verdict", "2 of 5 links are down: returns, stock")
+	for name, wants := range map[string][]string{
+		"audit":           {"idle", "eu queue=audit", "ap queue=audit"},
+		"invoices":        {"paused", "waits until somebody resumes it"},
+		"orders-overflow": {"shut", "opens at 1000", "us queue=orders, else ap queue=orders"},
+		"returns":         {"retrying", "connection refused", "tries again by itself"},
+		"stock":           {"denied", "Credentials or permissions"},
+	} {
+		for _, want := range wants {
+			p.until(row(name, "row.innerText.includes("+quote(want)+")"))
+		}
+	}
+	p.until("document.title === '(!) weir eu'")
+
+	// The map says the same, to everybody.
+	p.until("document.querySelectorAll('#map .broker').length === 6") // and two for the link between others
+	for _, want := range []string{"eu to us: 2 links, 1 paused, 1 shut", "sa to eu: returns, retrying", "us to ap: stock, denied", "eu to ap: 2 links, 1 idle, 1 shut"} {
+		p.until("document.getElementById('map').getAttribute('aria-label').includes(" + quote(want) + ")")
+	}
+	p.until("document.querySelectorAll('#map .arrow.down').length === 2")
+
+	// The gauge.
+	p.says("#gauges strong", "150")
+	p.says("#gauges", "opens at 1,000")
+	p.until("document.querySelector('[role=meter]').getAttribute('aria-valuetext') === '150; opens at 1,000, shuts at 200'")
+
+	// The hops.
+	p.says("#hops", "order-4711")
+	p.says("#hops", "waited 12s (jetstream), confirmed in 83 ms, 2 attempts; ready 1200, opens at 1000")
+
+	// Only what needs attention.
+	p.do(chromedp.Click(chromedp.CSS("#only-down")))
+	p.until("document.querySelectorAll('#links tbody tr').length === 3")
+}
+
+// What changes is shown without a reload, and said.
+func testLive(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, loopback, nil, prepare)
+	p := open(t, browser, s.url)
+	p.until(row("audit", "row.innerText.includes('idle')"))
+	evaluate[chromedp.Void](p, "window.sameDocument = true")
+	if _, err := s.Pause("audit", "new release"); err != nil {
+		t.Fatal(err)
+	}
+	p.until(row("audit", "row.innerText.includes('paused') && row.innerText.includes('new release')"))
+	p.until("document.getElementById('announce').textContent === 'audit is paused: new release'")
+	s.brokers["eu"].Put("orders", many(1500)...)
+	p.says("#decisions", "ready 1500, opens at 1000; to us queue=orders")
+	p.until(row("orders-overflow", "Number(row.querySelector('.confirmed').textContent.replace(',', '')) >= 1300"))
+	s.brokers["sa"].Up()
+	p.says("#verdict", "1 of 5 links is down: stock")
+	p.until("window.sameDocument === true")
+}
+
+// Buttons are there for who has the token, and do what they say.
+func testButtons(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, loopback, nil, prepare)
+	p := open(t, browser, s.url)
+	p.until(row("audit", "row.querySelector('button').hidden"))
+	p.until("document.querySelector('#gauges .switch').hidden")
+
+	p.do(chromedp.Click(chromedp.CSS("#unlock")))
+	p.answer("a-wrong-one")
+	p.says("#ask-problem", "This is not the token.")
+	p.answer(token)
+	p.says("#unlock", "Lock buttons")
+
+	p.click("audit")
+	p.answer("by a test")
+	p.until(row("audit", "row.innerText.includes('paused') && row.innerText.includes('by a test')"))
+	p.click("audit")
+	p.until(row("audit", "row.innerText.includes('idle')"))
+
+	s.brokers["eu"].Put("orders", many(5)...)
+	p.do(chromedp.Click(chromedp.CSS("#gauges button[data-mode=on]")))
+	p.says("#gauges .says", "open, by hand")
+	p.until("document.querySelector('#gauges button[data-mode=on]').getAttribute('aria-pressed') === 'true'")
+	p.until(row("orders-overflow", "row.querySelector('.confirmed').textContent === '5'"))
+
+	// The token is nowhere but in memory.
+	p.until("localStorage.length + sessionStorage.length === 0 && document.cookie === '' && !location.href.includes('token')")
+	p.until("document.getElementById('ask-input').value === ''")
+	p.do(chromedp.Click(chromedp.CSS("#unlock")))
+	p.until(row("audit", "row.querySelector('button').hidden"))
+	p.do(chromedp.Reload())
+	p.says("#unlock", "Unlock buttons")
+}
+
+// hostile are names that would like to be more than names.
+var hostile = []string{
+	`<script>window.hacked = 1</script>`,
+	`<img src=x onerror="window.hacked=1">`,
+	`" onmouseover="window.hacked=1" x="`,
+	`'); window.hacked=1; ('`,
+	`</textarea></title></svg><svg onload=window.hacked=1>`,
+	`javascript:window.hacked=1`,
+	"\u202Egnp.ecid\u202C",
+	"أوامر",
+	"a\u2066b\u0000c",
+	`../../reload`,
+	`${window.hacked=1}{{window.hacked=1}}`,
+}
+
+// shown is what the page makes of a name.
+func shown(name string) string {
+	return strings.NewReplacer("\u202E", `\u202e`, "\u202C", `\u202c`, "\u2066", `\u2066`, "\u0000", `\u0000`).Replace(name)
+}
+
+// Names are shown as they are, and do nothing.
+func testHostileNames(t *testing.T, browser context.Context) {
+	var yaml strings.Builder
+	yaml.WriteString("brokers:\n  eu: {type: rabbitmq, uris: [amqp://eu]}\n  us: {type: rabbitmq, uris: [amqp://us]}\nshovels:\n")
+	var names []string
+	for i, name := range hostile {
+		if strings.ContainsAny(name, "/\x00") {
+			continue // no name for a link; a queue and a message-id may have it
+		}
+		names = append(names, name)
+		fmt.Fprintf(&yaml, "  %s: {source: {broker: eu, queue: %s}, destinations: [{broker: us, queue: %s}]",
+			quote(name), quote(fmt.Sprint(i, name)), quote(fmt.Sprint(i, name)))
+		yaml.WriteString(", overflow: {messages-ready: {start: 10, stop: 2}, for: 0s}}\n")
+	}
+	s := newSite(t, yaml.String(), loopback, hostileHops{}, func(b map[string]*memory.Broker) {
+		for i, name := range hostile {
+			for _, broker := range b {
+				broker.Declare(fmt.Sprint(i, name), memory.Queue{})
+			}
+			b["eu"].Put(fmt.Sprint(i, name), many(11)...)
+		}
+	})
+	p := open(t, browser, s.url)
+	for _, name := range names {
+		p.until(row(shown(name), "true"))
+	}
+	for _, name := range hostile {
+		p.until("[...document.querySelectorAll('#hops bdi')].some((e) => e.textContent === " + quote(shown(name)) + ")")
+	}
+	p.until("document.querySelectorAll('#decisions li').length === 8")
+
+	// A button works on the very link that has the name.
+	p.unlock()
+	for i, name := range names {
+		p.click(shown(name))
+		p.answer(fmt.Sprint("reason ", i))
+		p.until(row(shown(name), fmt.Sprintf("row.innerText.includes('reason %d')", i)))
+		if _, err := s.Pause(name, name); err != nil {
+			t.Error(err)
+		}
+		p.until(row(shown(name), "row.querySelector('.why').textContent.includes("+quote(shown(name))+")"))
+	}
+	p.until("window.hacked === undefined && document.scripts.length === 1 && document.images.length === 1")
+	p.until("document.querySelectorAll('[onerror], [onload], [onmouseover], [style*=url], iframe, object').length === 0")
+	p.until("performance.getEntriesByType('resource').every((e) => e.name.startsWith(location.origin))")
+}
+
+// Everything can be done with keys alone, and the focus stays where it is while figures change.
+func testKeyboard(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, loopback, nil, prepare)
+	p := open(t, browser, s.url)
+	p.until(row("audit", "row.innerText.includes('idle')"))
+	focus := func(condition string) string {
+		return "(() => { const e = document.activeElement; return " + condition + "; })()"
+	}
+
+	p.keys(kb.Tab)
+	p.until(focus("e.className === 'skip' && e.getBoundingClientRect().width > 50"))
+	p.keys("\r")
+	p.until(focus("e.id === 'links'"))
+
+	p.do(chromedp.Focus(chromedp.CSS("#unlock")))
+	p.keys("\r")
+	p.until("document.getElementById('ask').open")
+	p.keys(kb.Escape)
+	p.until("!document.getElementById('ask').open")
+	p.until(focus("e.id === 'unlock'"))
+	p.keys("\r")
+	p.answer(token)
+	p.says("#unlock", "Lock buttons")
+
+	p.keys(kb.Tab)
+	p.until(focus("e.dataset.mode === 'auto' && e.matches(':focus-visible') && getComputedStyle(e).outlineStyle === 'solid'"))
+	p.keys(kb.Tab + kb.Tab + kb.Tab)
+	p.until(focus("e.id === 'only-down'"))
+	p.keys(kb.Tab)
+	p.until(focus("e.getAttribute('aria-label') === 'pause audit'"))
+	before := evaluate[string](p, "document.getElementById('about').textContent")
+	p.until("document.getElementById('about').textContent !== " + quote(before)) // figures have changed
+	p.until(focus("e.getAttribute('aria-label') === 'pause audit'"))
+	p.keys(" ")
+	p.answer("")
+	p.until(row("audit", "row.innerText.includes('paused')"))
+	p.until(focus("e.getAttribute('aria-label') === 'resume audit'"))
+
+	// Landmarks and names for who does not see the page.
+	p.until("document.querySelector('main') && document.querySelector('header') && document.querySelector('footer')")
+	p.until("[...document.querySelectorAll('section')].every((s) => s.hasAttribute('aria-label') || document.getElementById(s.getAttribute('aria-labelledby')))")
+	p.until("document.querySelector('[role=status][aria-live=polite]')")
+	p.until("[...document.querySelectorAll('button, input')].every((e) => e.labels?.length || e.textContent || e.getAttribute('aria-label') || e.closest('dialog'))")
+}
+
+// From another host the page asks for the token before it shows anything.
+func testFromAfar(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, "0.0.0.0:0", nil, prepare)
+	p := open(t, browser, strings.Replace(s.url, "[::]", "127.0.0.1", 1))
+	p.until("document.getElementById('ask').open")
+	if text := evaluate[string](p, "document.body.innerText"); strings.Contains(text, "orders") {
+		t.Errorf("told without the token:\n%s", text)
+	}
+	p.keys(kb.Escape)
+	p.says("#verdict", "weir wants its token")
+	p.do(chromedp.Click(chromedp.CSS("#unlock")))
+	p.answer("a-wrong-one")
+	p.says("#ask-problem", "This is not the token.")
+	p.answer(token)
+	p.says("#verdict", "links are down")
+	p.says("#unlock", "Lock buttons")
+}
+
+// A page that has lost its weir says so, and does not go on showing that all is well.
+func testServerLeaves(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, loopback, nil, prepare)
+	p := open(t, browser, s.url)
+	p.says("#live", "live")
+	began := time.Now()
+	s.leave()
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the server took %v to leave: it waits for the page", took)
+	}
+	p.says("#verdict", "No connection to weir: what you see is of")
+	p.says("#live", "not connected")
+}
+
+// The page fits, on large and small screens, light and dark. What it looks like is kept for people (go test -artifacts).
+func testLooks(t *testing.T, browser context.Context) {
+	s := newSite(t, regions, loopback, recent{}, prepare)
+	s.brokers["eu"].Put("orders", many(1700)...)
+	p := open(t, browser, s.url)
+	p.unlock()
+	p.says("#decisions", "shut")
+	papers := map[string]string{}
+	for _, colours := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 390} {
+			p.scheme(colours)
+			p.do(chromedp.EmulateViewport(width, 900))
+			p.until(fmt.Sprintf("document.getElementById('map').clientWidth <= %d && document.querySelectorAll('#map .arrow').length === 4", width))
+			p.until("document.documentElement.scrollWidth <= innerWidth")
+			p.until("[...document.querySelectorAll('main *')].every((e) => e.closest('svg, thead, .unseen') || e.getBoundingClientRect().right <= innerWidth + 1)")
+			papers[colours] = evaluate[string](p, "getComputedStyle(document.documentElement).backgroundColor")
+			shot, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Join(t.ArtifactDir(), fmt.Sprintf("page-%s-%d.png", colours, width))
+			if err := os.WriteFile(name, shot, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if papers["light"] == papers["dark"] {
+		t.Errorf("light and dark are both %s", papers["light"])
+	}
+}
+
+// many are n bodies.
+func many(n int) []string {
+	bodies := make([]string, n)
+	for i := range bodies {
+		bodies[i] = fmt.Sprint("order ", i)
+	}
+	return bodies
+}
+
+// recent is one hop.
+type recent struct{}
+
+func (recent) Recent(int) []telemetry.Hop {
+	wait := 12.4
+	return []telemetry.Hop{{
+		At: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), Link: "orders-overflow", Kind: "overflow", Source: "eu queue=orders", Destination: "us queue=orders",
+		MessageID: "order-4711", WaitSeconds: &wait, WaitFrom: "jetstream", ConfirmSeconds: 0.083, Attempts: 2, Outcome: "forwarded",
+		Why: "ready 1200, opens at 1000",
+	}}
+}
+
+func (r recent) Find(string) []telemetry.Hop { return r.Recent(1) }
+
+// hostileHops are hops with the names of hostile.
+type hostileHops struct{}
+
+func (hostileHops) Recent(int) (all []telemetry.Hop) {
+	for _, name := range hostile {
+		all = append(all, telemetry.Hop{Link: name, Source: name, Destination: name, MessageID: name, Outcome: name, Why: name})
+	}
+	return all
+}
+
+func (h hostileHops) Find(string) []telemetry.Hop { return h.Recent(1) }
