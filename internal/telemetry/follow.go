@@ -61,7 +61,7 @@ func (f *follower) begin(m *broker.Message) *trail {
 		trace.WithAttributes(f.shared...), trace.WithAttributes(f.messageAttributes(m, now)...),
 		trace.WithAttributes(decided.attributes(now)...))
 	w.hop = Hop{
-		Link: f.spec.Name, Kind: f.spec.Kind, Source: f.source, Destination: f.spec.Destination.String(),
+		At: now, Link: f.spec.Name, Kind: f.spec.Kind, Source: f.source, Destination: f.spec.Destination.String(),
 		MessageID: cut(m.Properties.MessageID), Why: decided.Why,
 	}
 	if id := w.forward.SpanContext().TraceID(); id.IsValid() {

@@ -16,7 +16,7 @@ const (
 
 // Hop is one crossing of a link by one message, as this gateway saw it.
 type Hop struct {
-	At          time.Time `json:"at"` // when the message had left its source
+	At          time.Time `json:"at"` // when the link got it
 	Link        string    `json:"link"`
 	Kind        link.Kind `json:"kind"`
 	Source      string    `json:"source"`
@@ -24,7 +24,7 @@ type Hop struct {
 	MessageID   string    `json:"message-id,omitempty"`
 	TraceID     string    `json:"trace-id,omitempty"`
 	// WaitSeconds is how long it had lain at the source. nil: not known.
-	WaitSeconds    *float64     `json:"wait-seconds,omitempty"`
+	WaitSeconds *float64 `json:"wait-seconds,omitempty"`
 	WaitFrom    string   `json:"wait-from,omitempty"` // see link.StoredAt
 	// ConfirmSeconds is how long the destination took to confirm it, from the last try.
 	ConfirmSeconds float64 `json:"confirm-seconds,omitempty"`
@@ -39,7 +39,7 @@ type Hop struct {
 func (t *Telemetry) Recent(n int) []Hop {
 	all := t.recent.find(func(*Hop) bool { return true })
 	slices.Reverse(all)
-	return all[:max(0, min(n, len(all)))]
+	return all[:min(max(0, n), len(all))]
 }
 
 // Find returns what is left of the hops of one message, by message-id or trace id, oldest first.
@@ -69,7 +69,8 @@ func (r *ring) add(h Hop) {
 	r.next = (r.next + 1) % recentKept
 }
 
-// find returns those that match, oldest first.
+// find returns those that match, oldest first. They were added as they ended, which for the hops of one message need not
+// be in the order of its way: an ack may come late.
 func (r *ring) find(match func(*Hop) bool) []Hop {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,6 +80,7 @@ func (r *ring) find(match func(*Hop) bool) []Hop {
 			found = append(found, *h)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b Hop) int { return a.At.Compare(b.At) })
 	return found
 }
 

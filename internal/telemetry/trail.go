@@ -78,7 +78,8 @@ func (w *trail) Answered(err error) {
 
 // Ended implements link.Trail.
 func (w *trail) Ended(how link.Outcome) {
-	w.hop.At, w.hop.Outcome = time.Now(), string(how)
+	now := time.Now()
+	w.hop.Outcome = string(how)
 	w.forward.SetAttributes(outcomeWord.String(string(how)), attemptCount.Int(w.hop.Attempts))
 	spans := []trace.Span{w.forward}
 	if w.publish != nil {
@@ -88,7 +89,7 @@ func (w *trail) Ended(how link.Outcome) {
 		if how != link.Forwarded && how != link.Filtered && how != link.Returned {
 			span.SetStatus(codes.Error, string(how))
 		}
-		span.End(trace.WithTimestamp(w.hop.At))
+		span.End(trace.WithTimestamp(now))
 	}
 	w.recent.add(w.hop)
 }
