@@ -76,8 +76,8 @@ func (g *gateway) run(args ...string) (string, error) {
 	return string(out), err
 }
 
-// status is what `weir status -o json` says of one link.
-func (g *gateway) status(name string) link.Status {
+// statuses is what `weir status -o json` says of all links.
+func (g *gateway) statuses() []link.Status {
 	g.t.Helper()
 	cmd := exec.Command(binary, "status", "-o", "json", "-c", g.config)
 	out, err := cmd.Output()
@@ -90,12 +90,19 @@ func (g *gateway) status(name string) link.Status {
 	if err := json.Unmarshal(out, &links); err != nil {
 		g.t.Fatalf("weir status: %v\n%s", err, out)
 	}
-	for _, s := range links.Links {
+	return links.Links
+}
+
+// status is what it says of one link.
+func (g *gateway) status(name string) link.Status {
+	g.t.Helper()
+	all := g.statuses()
+	for _, s := range all {
 		if s.Name == name {
 			return s
 		}
 	}
-	g.t.Fatalf("weir status shows no link %s:\n%s", name, out)
+	g.t.Fatalf("weir status shows no link %s: %+v", name, all)
 	return link.Status{}
 }
 

@@ -1,0 +1,322 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"weir/tests/lab"
+)
+
+const fromUS = `
+upstreams:
+  us: {broker: us}
+policies:
+  fed: {pattern: "^fed", apply-to: exchanges, definition: {federation-upstream: us}}
+`
+
+// Ensure messages of one upstream, then of several, get into each queue downstream that wants them, and no others do.
+func TestFederatedExchange(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us", "ap")
+		eu, us, ap := at[0], at[1], at[2]
+		eu.exchange("fed", "topic")
+		eu.queue("one", "fed", "order.*")
+		eu.queue("two", "fed", "order.paid", "stock.#")
+		g := startGateway(t, config+fromUS)
+		us.pulled("fed", "order.*", "order.paid", "stock.#")
+		for key, body := range map[string]string{"order.paid": "1", "order.sent": "2", "stock.eu": "3", "invoice": "4"} {
+			us.send("fed", key, body)
+		}
+		eu.gets("one", "1", "2")
+		eu.gets("two", "1", "3")
+
+		g.reload(config + `
+upstreams:
+  us: {broker: us}
+  ap: {broker: ap, exchange: other}
+policies:
+  fed: {pattern: "^fed", apply-to: exchanges, definition: {federation-upstream-set: all}}
+`)
+		ap.pulled("other", "order.*", "order.paid", "stock.#")
+		ap.send("other", "order.paid", "5")
+		us.send("fed", "order.paid", "6")
+		eu.gets("one", "5", "6")
+		eu.gets("two", "5", "6")
+		// What is bound later is pulled, too, and so is an exchange that comes later.
+		eu.queue("two", "fed", "invoice")
+		eu.exchange("fed.later", "fanout")
+		eu.queue("three", "fed.later", "")
+		us.pulled("fed", "order.*", "order.paid", "stock.#", "invoice")
+		us.pulled("fed.later", "")
+		us.send("fed", "invoice", "7")
+		us.send("fed.later", "any", "8")
+		eu.gets("two", "7")
+		eu.gets("three", "8")
+	})
+}
+
+// Ensure that one of two equal bindings keeps the upstream's, and the last one takes it away.
+func TestFederatedExchangeUnbindOneOfTwo(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		eu, us := at[0], at[1]
+		eu.exchange("fed", "direct")
+		eu.queue("one", "fed", "key", "only")
+		eu.queue("two", "fed", "key")
+		startGateway(t, config+fromUS)
+		us.pulled("fed", "key", "only")
+		eu.unbind("one", "fed", "key")
+		eu.unbind("one", "fed", "only")
+		us.pulled("fed", "key")
+		us.send("fed", "key", "1")
+		us.send("fed", "only", "2")
+		eu.gets("two", "1")
+		eu.gets("one")
+		eu.unbind("two", "fed", "key")
+		us.pulled("fed")
+	})
+}
+
+// Ensure that a binding to another exchange is a want like one to a queue.
+func TestFederatedExchangeBoundToExchange(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		eu, us := at[0], at[1]
+		eu.exchange("fed", "topic")
+		eu.exchange("inner", "topic")
+		eu.queue("q", "inner", "order.#")
+		eu.must(eu.ch.ExchangeBind("inner", "order.*", "fed", false, nil))
+		startGateway(t, config+fromUS)
+		us.pulled("fed", "order.*")
+		us.send("fed", "order.paid", "1")
+		us.send("fed", "stock", "2")
+		eu.gets("q", "1")
+		eu.must(eu.ch.ExchangeUnbind("inner", "order.*", "fed", false, nil))
+		us.pulled("fed")
+	})
+}
+
+// Ensure two exchanges that federate each other get each message once.
+func TestFederatedExchangeBothWays(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		for _, s := range at {
+			s.exchange("fed", "topic")
+			s.queue("q", "fed", "#")
+		}
+		startGateway(t, config+`
+upstreams:
+  eu: {broker: eu, max-hops: 2}
+  us: {broker: us, max-hops: 2}
+policies:
+  at-eu: {pattern: "^fed$", apply-to: exchanges, definition: {federation-upstream: us}}
+  at-us: {downstream: us, pattern: "^fed$", apply-to: exchanges, definition: {federation-upstream: eu}}
+`)
+		at[0].pulled("fed", "#")
+		at[1].pulled("fed", "#")
+		at[0].send("fed", "key", prefixed("eu", 50)...)
+		at[1].send("fed", "key", prefixed("us", 50)...)
+		for _, s := range at {
+			s.gets("q", append(prefixed("eu", 50), prefixed("us", 50)...)...)
+			s.holds(0, s.buffers()...)
+		}
+	})
+}
+
+// Ensure that in a ring of three a message of any site gets to each of the others over two hops, and to each site once.
+func TestFederatedExchangeRing(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "a", "b", "c")
+		config += "upstreams:\n  a: {broker: a, max-hops: 2}\n  b: {broker: b, max-hops: 2}\n  c: {broker: c, max-hops: 2}\npolicies:\n"
+		for i, name := range []string{"a", "b", "c"} {
+			at[i].exchange("fed", "fanout")
+			at[i].queue("q", "fed", "")
+			before := []string{"c", "a", "b"}[i]
+			config += fmt.Sprintf("  at-%s: {downstream: %s, pattern: ^fed$, apply-to: exchanges, definition: {federation-upstream: %s}}\n", name, name, before)
+		}
+		startGateway(t, config)
+		for _, s := range at {
+			s.pulled("fed", "", "") // for the site after it, and by way of that for the one after
+		}
+		var want []string
+		for i, name := range []string{"a", "b", "c"} {
+			bodies := prefixed(name, 20)
+			at[i].send("fed", "", bodies...)
+			want = append(want, bodies...)
+		}
+		for _, s := range at {
+			s.gets("q", want...)
+		}
+	})
+}
+
+// Ensure that along a chain a <- b <- c <- d bindings get as far as max-hops of each link lets them.
+func TestFederatedExchangeChain(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		for _, row := range []struct {
+			hops [3]int // of the links b to a, c to b, d to c
+			want [3]bool
+		}{
+			{[3]int{1, 1, 1}, [3]bool{true, false, false}},
+			{[3]int{2, 2, 1}, [3]bool{true, true, false}},
+			{[3]int{3, 1, 3}, [3]bool{true, true, false}},
+			{[3]int{3, 3, 3}, [3]bool{true, true, true}},
+		} {
+			at, config := sites(t, broker, "a", "b", "c", "d")
+			config += "upstreams:\n"
+			for i, name := range []string{"b", "c", "d"} {
+				config += fmt.Sprintf("  %s: {broker: %s, max-hops: %d}\n", name, name, row.hops[i])
+			}
+			config += "policies:\n"
+			for i, name := range []string{"a", "b", "c"} {
+				config += fmt.Sprintf("  at-%s: {downstream: %s, pattern: ^fed$, apply-to: exchanges, definition: {federation-upstream: %s}}\n",
+					name, name, []string{"b", "c", "d"}[i])
+			}
+			for i := range 3 { // d gets its exchange from c's link
+				at[i].exchange("fed", "topic")
+				at[i].queue("own", "fed", fmt.Sprint("own.", i))
+			}
+			at[0].queue("q", "fed", "deep")
+			g := startGateway(t, config)
+			for i := range 3 {
+				var keys []string
+				for from := range i + 1 { // the queues downstream of link i
+					if reaches(row.hops, from, i) {
+						keys = append(keys, fmt.Sprint("own.", from))
+					}
+				}
+				if row.want[i] {
+					keys = append(keys, "deep")
+				}
+				at[i+1].pulled("fed", keys...)
+			}
+			for i := range 3 {
+				at[i+1].send("fed", "deep", fmt.Sprint("from ", i+1))
+			}
+			var want []string
+			for i := range 3 {
+				if row.want[i] {
+					want = append(want, fmt.Sprint("from ", i+1))
+				}
+			}
+			at[0].gets("q", want...)
+			g.terminate()
+		}
+	})
+}
+
+// reaches tells whether a binding at site from gets over the link numbered to (see TestFederatedExchangeChain).
+func reaches(hops [3]int, from, to int) bool {
+	left := hops[from]
+	for i := from + 1; i <= to; i++ {
+		left = min(left-1, hops[i])
+	}
+	return left > 0
+}
+
+// Ensure that a policy that goes leaves what is in its buffer where it is, pulls nothing more, and comes back to it; and
+// that upstreams and sets can change without touching other links.
+func TestFederatedExchangePolicies(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us", "ap")
+		eu, us, ap := at[0], at[1], at[2]
+		eu.exchange("fed", "topic")
+		eu.queue("q", "fed", "#")
+		eu.exchange("off.fed", "topic")
+		eu.queue("off", "off.fed", "#")
+		with := func(us, ap, set string) string {
+			return config + fmt.Sprintf(`
+upstreams:
+  us: {broker: us%s}
+  ap: {broker: ap%s}
+upstream-sets:
+  far: [%s]
+policies:
+  fed: {pattern: "^fed$", apply-to: exchanges, definition: {federation-upstream-set: far}}
+  off: {pattern: "^off", apply-to: exchanges, definition: {federation-upstream: us}}
+`, us, ap, set)
+		}
+		g := startGateway(t, with("", "", "us"))
+		us.pulled("fed", "#")
+		us.pulled("off.fed", "#")
+		us.send("fed", "key", "1")
+		eu.gets("q", "1")
+
+		g.reload(with("", "", "us, ap"))
+		ap.pulled("fed", "#")
+		g.reload(with("", ", exchange: elsewhere", "us, ap"))
+		ap.pulled("elsewhere", "#")
+		ap.pulled("fed")
+		ap.send("elsewhere", "key", "2")
+		us.send("fed", "key", "3")
+		eu.gets("q", "2", "3")
+		if opened := g.log.lines("link open", "link=us/exchanges/fed"); len(opened) != 1 {
+			t.Errorf("the link that nothing concerned was opened %d times", len(opened))
+		}
+
+		g.reload(with("", "", "ap"))
+		us.pulled("fed")
+		us.send("fed", "key", "4")
+		us.send("off.fed", "key", "5")
+		eu.gets("off", "5")
+		eu.gets("q")
+		g.reload(with("", "", "us"))
+		us.pulled("fed", "#")
+		us.send("fed", "key", "6")
+		eu.gets("q", "6")
+		if n := len(us.buffers()); n != 2 {
+			t.Errorf("%d buffers at the upstream, want one for each link", n)
+		}
+	})
+}
+
+// Ensure nothing that waits in a buffer is deleted when its policy goes: it is listed, and comes when the policy is back.
+func TestFederatedExchangeKeepsWhatIsBuffered(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		eu, us := at[0], at[1]
+		eu.exchange("fed", "topic")
+		eu.queue("q", "fed", "#")
+		g := startGateway(t, config+fromUS)
+		us.pulled("fed", "#")
+		g.terminate()
+		us.send("fed", "key", prefixed("", 5)...)
+		us.holds(5, us.buffers()...)
+		g = startGateway(t, config)
+		us.holds(5, us.buffers()...)
+		g.reload(config + fromUS)
+		eu.gets("q", prefixed("", 5)...)
+	})
+}
+
+// Ensure that bindings that went and came while the upstream was away are right when it is back. The buffer is a classic
+// queue: RabbitMQ 3.10 alone does not bring a quorum queue back whose single active consumer it was killed with, as in
+// rabbitmq-server issue 10070.
+func TestFederatedExchangeUpstreamRestarts(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		cluster := lab.StartCluster(t, lab.Spec{Version: broker.Version, Nodes: 1, Name: "us"})
+		eu, us := newSite(t, broker.VHost(t)), newSite(t, cluster.VHost(t))
+		eu.exchange("fed", "topic")
+		eu.queue("q", "fed", "stays", "goes", "goes.and.comes")
+		startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+eu.yaml()+"\n  us: "+us.yaml()+`
+upstreams:
+  us: {broker: us, queue-type: classic, reconnect-delay: {max: 2s}}
+policies:
+  fed: {pattern: "^fed", apply-to: exchanges, definition: {federation-upstream: us}}
+`)
+		us.pulled("fed", "stays", "goes", "goes.and.comes")
+		us.send("fed", "stays", "1")
+		eu.gets("q", "1")
+		cluster.Kill(0)
+		eu.unbind("q", "fed", "goes")
+		eu.unbind("q", "fed", "goes.and.comes")
+		eu.queue("q", "fed", "goes.and.comes", "comes")
+		cluster.Restart(0)
+		us = newSite(t, us.vhost)
+		us.pulled("fed", "stays", "goes.and.comes", "comes")
+		for _, key := range []string{"stays", "goes", "goes.and.comes", "comes"} {
+			us.send("fed", key, key)
+		}
+		eu.gets("q", "stays", "goes.and.comes", "comes")
+	})
+}

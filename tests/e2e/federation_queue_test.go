@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"weir/tests/lab"
+)
+
+// worker is an application that consumes from a queue of a site, until it is stopped.
+type worker struct {
+	mu   sync.Mutex
+	got  []string
+	stop func()
+}
+
+// work begins to consume. Messages are acked one by one.
+func (s site) work(queue string) *worker {
+	s.t.Helper()
+	conn := s.vhost.Dial()
+	ch, err := conn.Channel()
+	s.must(err)
+	s.must(ch.Qos(10, 0, false))
+	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
+	s.must(err)
+	w := new(worker)
+	var running sync.WaitGroup
+	w.stop = sync.OnceFunc(func() {
+		_ = conn.Close() // what is unacked goes back
+		running.Wait()
+	})
+	running.Go(func() {
+		for m := range deliveries {
+			if m.Ack(false) == nil {
+				w.mu.Lock()
+				w.got = append(w.got, string(m.Body))
+				w.mu.Unlock()
+			}
+		}
+	})
+	s.t.Cleanup(w.stop)
+	return w
+}
+
+func (w *worker) consumed() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.got)
+}
+
+// wantAll waits until workers have consumed n messages, and fails unless those are exactly want.
+func wantAll(t *testing.T, want []string, workers ...*worker) {
+	t.Helper()
+	got := func() (all []string) {
+		for _, w := range workers {
+			all = append(all, w.consumed()...)
+		}
+		return all
+	}
+	eventually(t, federationLimit, fmt.Sprintf("consumed: %d messages", len(want)), func() bool { return len(got()) >= len(want) })
+	all := got()
+	slices.Sort(all)
+	if want = slices.Sorted(slices.Values(want)); !slices.Equal(all, want) {
+		t.Errorf("consumed were %v, want %v", all, want)
+	}
+}
+
+const bothWays = `
+upstreams:
+  eu: {broker: eu}
+  us: {broker: us}
+policies:
+  at-eu: {pattern: "^work$", apply-to: queues, definition: {federation-upstream: us}}
+  at-us: {downstream: us, pattern: "^work$", apply-to: queues, definition: {federation-upstream: eu}}
+`
+
+// Ensure messages go where the consumers are, whichever side that is, until all are consumed and nothing is left.
+func TestFederatedQueueBothWays(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		eu, us := at[0], at[1]
+		for _, s := range at {
+			s.queue("work", "")
+		}
+		eu.send("", "work", prefixed("eu", 30)...)
+		us.send("", "work", prefixed("us", 30)...)
+		startGateway(t, config+bothWays)
+		// Nobody consumes, so nothing moves.
+		eu.holds(30, "work")
+		us.holds(30, "work")
+
+		one := eu.work("work")
+		wantAll(t, append(prefixed("eu", 30), prefixed("us", 30)...), one)
+		one.stop()
+		two := us.work("work")
+		eu.send("", "work", prefixed("more", 30)...)
+		wantAll(t, prefixed("more", 30), two)
+		eu.holds(0, "work")
+		us.holds(0, "work")
+	})
+}
+
+// Ensure that queues of a blue vhost move to a green one while late messages still come to blue: consumers go first, then
+// publishers, and every message is consumed once.
+func TestFederatedQueueBlueGreen(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "green", "blue")
+		green, blue := at[0], at[1]
+		for _, s := range at {
+			s.exchange("events", "topic")
+			for _, queue := range []string{"work", "audit"} {
+				s.queue(queue, "events", queue)
+			}
+		}
+		blue.send("events", "work", prefixed("backlog", 50)...)
+		blue.send("events", "audit", prefixed("audit", 20)...)
+		old := blue.work("work")
+		startGateway(t, config+`
+upstreams:
+  blue: {broker: blue}
+policies:
+  migrate: {pattern: ".*", apply-to: queues, definition: {federation-upstream: blue}}
+`)
+		work, audit := green.work("work"), green.work("audit")
+		old.stop()
+		blue.send("events", "work", prefixed("late", 20)...)
+		green.send("events", "work", prefixed("new", 20)...)
+		wantAll(t, slices.Concat(prefixed("backlog", 50), prefixed("late", 20), prefixed("new", 20)), old, work)
+		wantAll(t, prefixed("audit", 20), audit)
+		for _, s := range at {
+			s.holds(0, "work", "audit")
+		}
+	})
+}
