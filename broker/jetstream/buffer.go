@@ -167,7 +167,8 @@ func (b *Broker) bind(ctx context.Context, exchange broker.Exchange, info *jetst
 // it would find that again once it wants more: a binding is no claim on what was published before.
 func (b *Broker) skip(ctx context.Context, info *jetstream.ConsumerInfo) error {
 	return b.call(ctx, info.Stream, func(ctx context.Context, c *conn) error {
-		m, err := c.nats.RequestWithContext(ctx, b.place(info).next, request{messages: 1}.appendJSON(nil, skipWait, ""))
+		at := b.place(info)
+		m, err := c.nats.RequestWithContext(ctx, at.next, request{messages: 1}.appendJSON(nil, skipWait, at))
 		if err == nil && m.Header.Get("Status") == "" { // published just now
 			err = c.nats.Publish(m.Reply, []byte("-NAK"))
 		}

@@ -31,8 +31,7 @@ type depthOf struct {
 const depthAge = 500 * time.Millisecond
 
 // Depth implements broker.Broker for a queue and for a stream's consumer, and for a stream without one. Consumers are the
-// pull requests that wait at the server, less those of this Broker: a client has one or two, and none while it is busy;
-// those of other gateways cannot be told apart. What others have given back and nobody has received yet counts as
+// pull requests that wait at the server, less those of gateways: a client has one or two, and none while it is busy. What others have given back and nobody has received yet counts as
 // unacked. The age of the oldest message is exact.
 func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
 	d := b.depths.at(at)
@@ -79,15 +78,24 @@ func (b *Broker) depth(ctx context.Context, at broker.Address, d *depthOf) (brok
 	case consumer == "":
 		return b.streamDepth(ctx, stream)
 	}
+	begin := time.Now()
 	info, err := b.consumerInfo(ctx, stream, consumer)
 	if err != nil {
 		return broker.Depth{}, err
+	}
+	waiting := info.NumWaiting - b.ownRequests(stream, consumer)
+	if waiting > 0 {
+		others, err := b.pullsOfOthers(ctx, stream, consumer, time.Since(begin))
+		if err != nil {
+			return broker.Depth{}, err
+		}
+		waiting -= others
 	}
 	back := b.returned.ready(place{stream: stream, consumer: consumer}.key(), info)
 	depth := broker.Depth{
 		Ready:     broker.Counted(int64(info.NumPending) + int64(back)),
 		Unacked:   broker.Counted(int64(info.NumAckPending - back)),
-		Consumers: broker.Counted(int64(max(0, info.NumWaiting-b.ownRequests(stream, consumer)))),
+		Consumers: broker.Counted(int64(max(0, waiting))),
 		At:        time.Now(),
 	}
 	age := broker.Aged(0)

@@ -76,6 +76,51 @@ func TestAgeOfTheOldest(t *testing.T) {
 	}
 }
 
+// Who wants messages is told apart from gateways that pull, this one and others: they would take each other's pulls for
+// demand and move messages to and fro.
+func TestPullsOfGatewaysAreNoDemand(t *testing.T) {
+	t.Parallel()
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	q := broker.Address{Queue: "q"}
+	var gateways []*jetstream.Broker
+	for range 3 {
+		b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
+		openSink(t, b, q, broker.SinkOptions{}).Close()
+		gateways = append(gateways, b)
+	}
+	demand := func(want int64) {
+		t.Helper()
+		for i, b := range gateways {
+			eventually(t, fmt.Sprintf("demand of %d for gateway %d", want, i), func() bool {
+				d := depth(t, b, q)
+				return d.Ready == broker.Counted(0) && d.Consumers == broker.Counted(want)
+			})
+		}
+	}
+	demand(0)
+	for _, b := range gateways[1:] {
+		openSource(t, b, q, broker.SourceOptions{})
+	}
+	consumer, err := js.Consumer(within(t), "p_q_q", "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "pull of each gateway", func() bool {
+		info, err := consumer.Info(within(t))
+		return err == nil && info.NumWaiting >= 2
+	})
+	demand(0)
+	consuming, err := consumer.Consume(func(m natsjs.Msg) { _ = m.Ack() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	demand(1)
+	consuming.Stop()
+	<-consuming.Closed()
+	demand(0)
+}
+
 // Many who watch one queue cost the server one question in half a second.
 func TestDepthIsShared(t *testing.T) {
 	s := startSystem(t, 1, nil)

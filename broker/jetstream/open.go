@@ -31,6 +31,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 		inbox: nats.NewInbox() + ".", ended: make(chan struct{}),
 		wake: make(chan struct{}, 1), settled: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
 	}
+	s.at.yields(consumer, o.ConsumerArgs)
 	if o.Buffer && consumer.Config.Metadata[singleKey] != "" {
 		s.standing = true
 		s.at.expires = turnWait
@@ -148,6 +149,7 @@ func (s *Source) start() (err error) {
 	if s.sub, err = subscribe(nc, s.inbox+"*", s.onMessage, s.ended); err != nil {
 		return err
 	}
+	s.answerPulls()
 	// Only for a session whose window is full: a request that is open would end.
 	s.gone, _ = nc.Subscribe(consumerAdvisory+"DELETED."+s.at.stream+"."+s.at.consumer, func(*nats.Msg) { notify(s.doubt) })
 	s.ctx, s.cancel = context.WithCancel(s.b.ctx)

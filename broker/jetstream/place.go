@@ -16,6 +16,7 @@ type place struct {
 	stream, consumer string
 	next             string // the subject of pull requests
 	group            string // the priority group that pull requests must name, if there is one
+	priority         int    // in that group: 0 comes first, 9 last
 	ackWait          time.Duration
 
 	// What an existing consumer allows at most; 0: anything.
@@ -41,6 +42,15 @@ func (b *Broker) place(info *jetstream.ConsumerInfo) place {
 	}
 	return p
 }
+
+// yields has a source stand behind others, if RabbitMQ's x-priority says so and the consumer knows priorities.
+func (p *place) yields(info *jetstream.ConsumerInfo, args broker.Table) {
+	if n, ok := integer(args["x-priority"]); ok && n < 0 && info.Config.PriorityPolicy == jetstream.PriorityPolicyPrioritized {
+		p.priority = lastPriority
+	}
+}
+
+const lastPriority = 9
 
 func (b *Broker) apiPrefix() string {
 	if b.config.Domain != "" {

@@ -110,14 +110,17 @@ func (r *requests) less(messages, bytes int) {
 }
 
 // appendJSON is the request as the server reads it.
-func (n request) appendJSON(b []byte, wait time.Duration, group string) []byte {
+func (n request) appendJSON(b []byte, wait time.Duration, at place) []byte {
 	b = strconv.AppendInt(append(b, `{"batch":`...), int64(n.messages), 10)
 	b = strconv.AppendInt(append(b, `,"expires":`...), int64(wait), 10)
 	if n.bytes > 0 {
 		b = strconv.AppendInt(append(b, `,"max_bytes":`...), int64(n.bytes), 10)
 	}
-	if group != "" {
-		b = strconv.AppendQuote(append(b, `,"group":`...), group)
+	if at.group != "" {
+		b = strconv.AppendQuote(append(b, `,"group":`...), at.group)
+	}
+	if at.priority > 0 {
+		b = strconv.AppendInt(append(b, `,"priority":`...), int64(at.priority), 10)
 	}
 	return append(b, '}')
 }

@@ -30,6 +30,7 @@ type Source struct {
 
 	inbox   string // pull request n is answered to inbox + n
 	sub     *nats.Subscription
+	pulls   *nats.Subscription // to questions of other gateways; nil if none can come
 	gone    *nats.Subscription // to word that the consumer has been deleted; nil if none can come
 	ended   chan struct{}      // closed when sub delivers nothing more
 	wake    chan struct{}      // something has changed for Receive
@@ -169,7 +170,7 @@ func (s *Source) refill() {
 		wait = s.at.wait(wait + wait/2*time.Duration(s.requests.id%2)) // two that are open together end apart
 		n.deadline = now.Add(wait + requestGrace)
 		id := s.requests.made(n)
-		if err := s.conn.nats.PublishRequest(s.at.next, s.inbox+strconv.FormatUint(id, 10), n.appendJSON(nil, wait, s.at.group)); err != nil {
+		if err := s.conn.nats.PublishRequest(s.at.next, s.inbox+strconv.FormatUint(id, 10), n.appendJSON(nil, wait, s.at)); err != nil {
 			return // the connection is lost, and tells
 		}
 	}

@@ -152,6 +152,35 @@ func TestUnusableConsumers(t *testing.T) {
 	}
 }
 
+// A consumer that knows priorities serves others first where the source has a negative one, as in RabbitMQ.
+func TestOthersComeFirst(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	b := open(t, jetstream.Config{URIs: s.urls()})
+	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s"}, Retention: natsjs.WorkQueuePolicy})
+	theirs := createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C", PriorityPolicy: natsjs.PriorityPolicyPrioritized, PriorityGroups: []string{"g"}})
+	src := openSource(t, b, broker.Address{Stream: "S", Consumer: "C"}, broker.SourceOptions{Window: 1, ConsumerArgs: broker.Table{"x-priority": int64(-1)}})
+	eventually(t, "pull", func() bool {
+		info, err := theirs.Info(within(t))
+		return err == nil && info.NumWaiting > 0
+	})
+	batch, err := theirs.Fetch(1, natsjs.FetchPriorityGroup("g"), natsjs.FetchMaxWait(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "pull of others", func() bool {
+		info, err := theirs.Info(within(t))
+		return err == nil && info.NumWaiting > 1
+	})
+	publish(t, js, "s", "first", "second")
+	if m := <-batch.Messages(); m == nil || string(m.Data()) != "first" {
+		t.Errorf("others get %v, want the first", m)
+	}
+	if m := receive(t, src); string(m.Body) != "second" {
+		t.Errorf("the source gets %s, want the second", m.Body)
+	}
+}
+
 // What an existing consumer allows is kept to, and everything arrives.
 func TestExistingLimitsHold(t *testing.T) {
 	s := startSystem(t, 1, nil)

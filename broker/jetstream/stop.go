@@ -72,8 +72,10 @@ func (s *Source) Close() error {
 	_ = s.fail(errSourceClosed)
 	s.stop()
 	s.keeping.Wait()
-	if s.gone != nil {
-		_ = s.gone.Unsubscribe()
+	for _, sub := range []*nats.Subscription{s.gone, s.pulls} {
+		if sub != nil {
+			_ = sub.Unsubscribe()
+		}
 	}
 	s.unsubscribe()
 	s.mu.Lock()
