@@ -176,7 +176,7 @@ func TestABusyQueue(t *testing.T) {
 	var p place
 	now := time.Unix(1000, 0)
 	for visits, want := range map[int64]time.Duration{
-		0: time.Second, 1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 6: 30 * time.Second, 1 << 40: 30 * time.Second,
+		0: time.Second / 2, 1: time.Second / 2, 2: time.Second, 6: 16 * time.Second, 7: 30 * time.Second, 1 << 40: 30 * time.Second,
 	} {
 		p.busy.Store(0)
 		p.noneFree(visits, now)
@@ -187,7 +187,7 @@ func TestABusyQueue(t *testing.T) {
 	p.busy.Store(0)
 	p.noneFree(3, now)
 	p.noneFree(1, now.Add(time.Second))
-	if got := p.busyUntil().Sub(now); got != 4*time.Second {
+	if got := p.busyUntil().Sub(now); got != 2*time.Second {
 		t.Errorf("a first visit has shortened what a third one told: %v", got)
 	}
 }

@@ -56,14 +56,14 @@ type place struct{ busy atomic.Int64 } // until then, in ns since 1970
 
 // How long a queue counts as busy after the first visit of a message, and at most.
 const (
-	firstBusy   = time.Second
+	firstBusy   = 500 * time.Millisecond
 	longestBusy = 30 * time.Second
 )
 
 // noneFree notes that its consumers had no time for a message that has been there so many times.
 func (p *place) noneFree(visits int64, now time.Time) {
 	busy := longestBusy
-	if shift := max(visits, 1) - 1; shift < 5 {
+	if shift := max(visits, 1) - 1; shift < 6 {
 		busy = firstBusy << shift
 	}
 	until := now.Add(busy).UnixNano()
