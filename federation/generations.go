@@ -104,22 +104,28 @@ func (m *mirror) use(n int, existing []int) {
 	}
 }
 
-// drainOthers lets the link read what is in other generations before the one in use, and deletes them when they are
-// empty. They are unbound first; the one in use is bound by then.
-func (m *mirror) drainOthers(ctx context.Context, b broker.Buffers) (next time.Duration, err error) {
-	if len(m.others) == 0 {
-		m.read(m.current)
-		return checkEvery, nil
-	}
+// unbindOthers keeps what is new out of other generations, once the one in use is bound. What was published in between is
+// in both.
+func (m *mirror) unbindOthers(ctx context.Context, b broker.Buffers) error {
 	for _, name := range m.others {
 		if m.unbound[name] {
 			continue
 		}
 		if err := unbindAll(ctx, b, m.as(name)); err != nil && !errors.Is(err, broker.ErrNotFound) {
-			return 0, err
+			return err
 		}
 		m.unbound[name] = true
 		m.pair.log.Info("buffer has other arguments; it is drained first", "buffer", name, "in-use", m.current)
+	}
+	return nil
+}
+
+// drainOthers lets the link read what is in other generations before the one in use, and deletes them when they are
+// empty.
+func (m *mirror) drainOthers(ctx context.Context, b broker.Buffers) (next time.Duration, err error) {
+	if len(m.others) == 0 {
+		m.read(m.current)
+		return checkEvery, nil
 	}
 	listed, err := m.upstream.waiting(ctx, drainTick/2)
 	if err != nil {
@@ -154,6 +160,7 @@ func (m *mirror) dispose(ctx context.Context, b broker.Buffers, name string) err
 		return err
 	}
 	err := d.DeleteBuffer(ctx, name, false)
+	m.upstream.forget()
 	if err == nil {
 		m.pair.log.Info("buffer with other arguments was empty and is deleted", "buffer", name)
 	}

@@ -212,6 +212,9 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker
 		}
 		m.bound = want
 	}
+	if err := m.unbindOthers(ctx, b); err != nil {
+		return err
+	}
 	m.equal(len(want), len(add), len(remove))
 	return nil
 }

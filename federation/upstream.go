@@ -65,3 +65,10 @@ func (u *upstream) waiting(ctx context.Context, age time.Duration) ([]broker.Wai
 	}
 	return u.listed, u.failure
 }
+
+// forget makes the next listing a new one.
+func (u *upstream) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.at = time.Time{}
+}

@@ -25,12 +25,28 @@ var wanted = map[string][]string{
 		`msg="overflow shuts" link=orders-overflow why="ready \d+, shuts at 500"`,
 		`10000 orders: eu consumed [1-9]\d*, us [1-9]\d*\. Lost: 0\. Twice: 0\.`,
 	},
+	"federated-catalog": {
+		`us/exchanges/catalog +bindings 1 `,
+		`us/exchanges/catalog +bindings 2 `,
+		`eu has 3000 items\. Lost: 0\. Twice: 0\.`,
+		`us has 1500 items\. Lost: 0\. Twice: 0\.`,
+		`ap has 3000 items\. Lost: 0\. Twice: 0\.`,
+	},
 	"rabbitmq-to-jetstream": {
 		`Amqp-Message-Id: order-0000`,
 		`total +\{2 995\} \(amqp091\.Decimal\)`,
 		`In the stream: 5000 orders\. Lost: 0\. Twice: 0\.`,
 		`In the archive: 5000 orders\. Lost: 0\. Twice: 0\.`,
 		`as they were published`,
+	},
+	"tracing": {
+		`order-4711 has arrived in ap\.`,
+		`\+0s  shop: publish orders:order\.created`,
+		`\n[^\n]*  └─ weir: forward orders-overflow[^\n]* from eu, waited \S+ \(timestamp\), overflow: ready \d+, opens at 10`,
+		`\n[^\n]*     └─ weir: publish orders:order\.created[^\n]* to us`,
+		`\n[^\n]*        └─ weir: forward us/exchanges/orders[^\n]* from us, waited \S+ \(hop\)`,
+		`\n[^\n]*           └─ weir: publish orders:order\.created[^\n]* to ap`,
+		`\n[^\n]*              └─ warehouse: process orders:order\.created`,
 	},
 }
 
