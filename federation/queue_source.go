@@ -19,8 +19,8 @@ type batches struct {
 	news   chan struct{} // cap 1: a batch has been used up, or messages come after a pause
 
 	mu      sync.Mutex
-	most    int // the largest batch that is allowed
-	size    int // of the next one
+	most    int           // the largest batch that is allowed
+	size    int           // of the next one
 	granted chan struct{} // closed once the next source may be opened
 	session int           // how many sources have been closed
 	source  *batchSource  // nil: none is open

@@ -162,14 +162,17 @@ type real struct {
 // federate starts a gateway in the first of two regions.
 func federate(t *testing.T, eu, us region, policies string) *real {
 	t.Helper()
+	config := fmt.Sprintf("version: 1\nsite: eu\nlocal: eu\nbrokers:\n"+
+		"  eu: {type: rabbitmq, uris: [\"amqp://eu\"], vhost: %q}\n  us: {type: rabbitmq, uris: [\"amqp://us\"], vhost: %q}\n", eu.Name, us.Name)
+	return start(t, config, map[string]broker.Broker{"eu": eu.driver("eu"), "us": us.driver("us")}, policies)
+}
+
+// start runs a gateway with these brokers. config is all of its file but the policies.
+func start(t *testing.T, config string, brokers map[string]broker.Broker, policies string) *real {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log := &record{}
-	g := &real{
-		T: t, Federation: federation.New(ctx, slog.New(slog.NewTextHandler(log, nil))),
-		config: fmt.Sprintf("version: 1\nsite: eu\nlocal: eu\nbrokers:\n"+
-			"  eu: {type: rabbitmq, uris: [\"amqp://eu\"], vhost: %q}\n  us: {type: rabbitmq, uris: [\"amqp://us\"], vhost: %q}\n", eu.Name, us.Name),
-		brokers: map[string]broker.Broker{"eu": eu.driver("eu"), "us": us.driver("us")},
-	}
+	g := &real{T: t, Federation: federation.New(ctx, slog.New(slog.NewTextHandler(log, nil))), config: config, brokers: brokers}
 	g.stop = sync.OnceFunc(func() {
 		cancel()
 		g.Wait()
