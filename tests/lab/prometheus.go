@@ -89,26 +89,27 @@ func Promtool(t testing.TB, input io.Reader, args ...string) (string, error) {
 	return string(said), err
 }
 
-// StartPrometheus starts one for a test, with a configuration file.
-func StartPrometheus(t testing.TB, config string) *Prometheus {
-	t.Helper()
+// RunPrometheus starts one with a configuration file; call Stop. The error is ErrNotInstalled, or holds the end of its log.
+func RunPrometheus(ctx context.Context, config string) (*Prometheus, error) {
 	path, err := prometheusProgram("prometheus")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	program, err := newProgram()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	p := &Prometheus{URL: "http://" + program.at(0), program: program}
-	err = program.start(t.Context(), p.URL+"/-/ready", path, "--config.file="+config, "--web.listen-address="+program.at(0),
+	err = program.start(ctx, p.URL+"/-/ready", path, "--config.file="+config, "--web.listen-address="+program.at(0),
 		"--storage.tsdb.path="+filepath.Join(program.folder.path, "data"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(program.stop)
-	return p
+	return p, nil
 }
+
+// Stop ends it.
+func (p *Prometheus) Stop() { p.program.stop() }
 
 // Query gets what the API has at a path ("query", "rules", ...) and unmarshals the data of the answer.
 func (p *Prometheus) Query(ctx context.Context, path string, parameters url.Values, data any) error {
