@@ -32,6 +32,14 @@ var wanted = map[string][]string{
 		`us has 1500 items\. Lost: 0\. Twice: 0\.`,
 		`ap has 3000 items\. Lost: 0\. Twice: 0\.`,
 	},
+	"monitoring": {
+		`Messages confirmed +orders-overflow: eu to us +\d`,
+		`Overflow +orders-overflow +1\n`,
+		`Messages ready at the source +orders-overflow: eu +\d`,
+		`WeirDown +inactive`,
+		`WeirOverflowOpen +(pending|firing) `,
+		`WeirMessagesDropped +firing +audit gave up on messages that us would not take \(drop\)`,
+	},
 	"rabbitmq-to-jetstream": {
 		`Amqp-Message-Id: order-0000`,
 		`total +\{2 995\} \(amqp091\.Decimal\)`,
