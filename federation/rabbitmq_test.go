@@ -35,6 +35,7 @@ type region struct {
 // "catalog" each.
 func onRabbitMQ(t *testing.T, test func(t *testing.T, eu, us region)) {
 	t.Helper()
+	t.Parallel()
 	for _, version := range []string{"3.10", "newest"} {
 		t.Run(version, func(t *testing.T) {
 			node := lab.RabbitMQ(t, version)
