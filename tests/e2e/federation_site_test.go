@@ -116,6 +116,11 @@ func (s site) gets(queue string, want ...string) {
 func (s site) take(queue string, n int) []string {
 	s.t.Helper()
 	var got []string
+	defer func() {
+		if len(got) < n {
+			s.t.Logf("%s of %s has only got %v", queue, s.vhost.Name, got)
+		}
+	}()
 	eventually(s.t, federationLimit, fmt.Sprintf("%d messages in %s of %s", n, queue, s.vhost.Name), func() bool {
 		for {
 			m, ok, err := s.ch.Get(queue, true)
@@ -129,12 +134,18 @@ func (s site) take(queue string, n int) []string {
 	return got
 }
 
-// pulled waits until the buffers on an exchange are bound with these keys, and no others.
+// pulled waits until weir's buffers on an exchange are bound with these keys, and no others.
 func (s site) pulled(exchange string, keys ...string) {
+	s.t.Helper()
+	s.pulledBy("weir: ", exchange, keys...)
+}
+
+// pulledBy is pulled for what is bound to queues and exchanges whose names begin with prefix.
+func (s site) pulledBy(prefix, exchange string, keys ...string) {
 	s.t.Helper()
 	slices.Sort(keys)
 	var got []string
-	eventually(s.t, federationLimit, fmt.Sprintf("pulled from %s of %s: %q", exchange, s.vhost.Name, keys), func() bool {
+	eventually(s.t, federationLimit, fmt.Sprintf("bound for %son %s of %s: %q", prefix, exchange, s.vhost.Name, keys), func() bool {
 		var bindings []struct {
 			Destination string `json:"destination"`
 			Key         string `json:"routing_key"`
@@ -142,7 +153,7 @@ func (s site) pulled(exchange string, keys ...string) {
 		s.vhost.Get("exchanges/{vhost}/"+url.PathEscape(exchange)+"/bindings/source", &bindings)
 		got = nil
 		for _, b := range bindings {
-			if strings.HasPrefix(b.Destination, "weir: ") {
+			if strings.HasPrefix(b.Destination, prefix) {
 				got = append(got, b.Key)
 			}
 		}
