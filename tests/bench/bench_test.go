@@ -97,13 +97,19 @@ func (s stage) await(b *testing.B, n int) {
 	}
 }
 
-// compare measures two movers in turn and reports medians.
+// compare measures two movers on one stage.
 func (s stage) compare(b *testing.B, peerName string, weir, peer mover) {
+	b.Helper()
+	compare(b, peerName, func() result { return s.measure(b, weir) }, func() result { return s.measure(b, peer) })
+}
+
+// compare measures weir and its peer in turn and reports medians.
+func compare(b *testing.B, peerName string, weir, peer func() result) {
 	b.Helper()
 	var ours, theirs []result
 	for range Rounds {
-		ours = append(ours, s.measure(b, weir))
-		theirs = append(theirs, s.measure(b, peer))
+		ours = append(ours, weir())
+		theirs = append(theirs, peer())
 	}
 	rate := func(r result) float64 { return r.rate }
 	us, them := median(ours, rate), median(theirs, rate)

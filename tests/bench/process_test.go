@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"weir/link"
 )
 
 // cpu is what processes have used so far, user and system, from /proc/<pid>/stat. Pid 0 is none.
@@ -36,25 +39,94 @@ func cpu(pids ...int) time.Duration {
 func gateway(yaml string) mover {
 	return func(b *testing.B) (int, func()) {
 		b.Helper()
-		folder := b.TempDir()
-		config := filepath.Join(folder, "weir.yaml")
-		yaml := yaml + "\nadmin: {listen: \"\", socket: " + filepath.Join(folder, "weir.sock") + "}\n"
-		if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
-			b.Fatal(err)
-		}
-		var log bytes.Buffer
-		cmd := exec.Command(binary, "run", "-c", config)
-		cmd.Stdout, cmd.Stderr = &log, &log
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := cmd.Start(); err != nil {
-			b.Fatal(err)
-		}
-		return cmd.Process.Pid, func() {
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			_ = cmd.Wait()
-			if b.Failed() {
-				b.Logf("log of weir:\n%s", log.String())
-			}
-		}
+		w := startWeir(b, yaml)
+		return w.cmd.Process.Pid, w.stop
 	}
+}
+
+// weir is a process of it.
+type weir struct {
+	b      *testing.B
+	cmd    *exec.Cmd
+	config string
+	log    bytes.Buffer
+}
+
+func startWeir(b *testing.B, yaml string) *weir {
+	b.Helper()
+	w := &weir{b: b, config: filepath.Join(b.TempDir(), "weir.yaml")}
+	w.write(yaml)
+	w.cmd = exec.Command(binary, "run", "-c", w.config)
+	w.cmd.Stdout, w.cmd.Stderr = &w.log, &w.log
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := w.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	return w
+}
+
+func (w *weir) write(yaml string) {
+	w.b.Helper()
+	yaml += "\nadmin: {listen: \"\", socket: " + filepath.Join(filepath.Dir(w.config), "weir.sock") + "}\n"
+	if err := os.WriteFile(w.config, []byte(yaml), 0o600); err != nil {
+		w.b.Fatal(err)
+	}
+}
+
+// stop lets it drain.
+func (w *weir) stop() {
+	_ = w.cmd.Process.Signal(syscall.SIGTERM)
+	_ = w.cmd.Wait()
+	if w.b.Failed() {
+		w.b.Logf("log of weir:\n%s", w.log.String())
+	}
+}
+
+// states counts its links by state, and is empty while it does not answer.
+func (w *weir) states() map[link.State]int {
+	states := map[link.State]int{}
+	out, err := exec.Command(binary, "status", "-o", "json", "-c", w.config).Output()
+	if err != nil {
+		return states
+	}
+	var answer struct {
+		Links []link.Status `json:"links"`
+	}
+	if err := json.Unmarshal(out, &answer); err != nil {
+		w.b.Fatalf("weir status: %v\n%s", err, out)
+	}
+	for _, s := range answer.Links {
+		states[s.State]++
+	}
+	return states
+}
+
+// resident is its memory in KiB, from /proc/<pid>/status.
+func (w *weir) resident() float64 {
+	w.b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.cmd.Process.Pid))
+	if err != nil {
+		w.b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	n, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	if err != nil {
+		w.b.Fatal(err)
+	}
+	return n
+}
+
+// await waits until something is so, and returns how long that took.
+func await(b *testing.B, what string, is func() bool) time.Duration {
+	b.Helper()
+	began := time.Now()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		if time.Since(began) > 5*time.Minute {
+			b.Fatalf("not within 5 minutes: %s", what)
+		}
+		<-tick.C
+	}
+	return time.Since(began)
 }

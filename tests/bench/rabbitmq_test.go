@@ -35,9 +35,15 @@ type pair struct {
 
 func newPair(b *testing.B, queueType string) *pair {
 	b.Helper()
+	return newPairOf(b, "newest", queueType)
+}
+
+// newPairOf is newPair on another version.
+func newPairOf(b *testing.B, version, queueType string) *pair {
+	b.Helper()
 	p := &pair{queueType: queueType}
 	for _, name := range []string{"src", "dst"} {
-		p.nodes = append(p.nodes, lab.StartCluster(b, lab.Spec{Version: "newest", Name: name}))
+		p.nodes = append(p.nodes, lab.StartCluster(b, lab.Spec{Version: version, Name: name}))
 	}
 	p.from, p.to = p.nodes[0].VHost(b), p.nodes[1].VHost(b)
 	p.fromCh, p.toCh = p.from.Channel(), p.to.Channel()
@@ -59,6 +65,15 @@ func (p *pair) fill(b *testing.B) {
 		}
 	}
 	p.seen = 0
+	p.publish(b, "", "bench")
+	if q, err := p.fromCh.QueueDeclarePassive("bench", true, false, false, false, nil); err != nil || q.Messages > Messages {
+		b.Fatalf("source holds %d messages: %v", q.Messages, err)
+	}
+}
+
+// publish sends all messages to an exchange at the source.
+func (p *pair) publish(b *testing.B, exchange, key string) {
+	b.Helper()
 	ch := p.from.Channel()
 	defer func() { _ = ch.Close() }()
 	if err := ch.Confirm(false); err != nil {
@@ -67,7 +82,7 @@ func (p *pair) fill(b *testing.B) {
 	body := []byte(strings.Repeat("x", bodySize))
 	var last *amqp.DeferredConfirmation
 	for i := range Messages {
-		c, err := ch.PublishWithDeferredConfirm("", "bench", false, false, amqp.Publishing{
+		c, err := ch.PublishWithDeferredConfirm(exchange, key, false, false, amqp.Publishing{
 			DeliveryMode: amqp.Persistent, ContentType: "application/json", MessageId: fmt.Sprint(i),
 			Headers: amqp.Table{"customer": int32(i), "region": "eu", "priority-order": true}, Body: body,
 		})
@@ -80,9 +95,6 @@ func (p *pair) fill(b *testing.B) {
 		if i%1000 == 0 {
 			last = c
 		}
-	}
-	if q, err := p.fromCh.QueueDeclarePassive("bench", true, false, false, false, nil); err != nil || q.Messages > Messages {
-		b.Fatalf("source holds %d messages: %v", q.Messages, err)
 	}
 }
 
