@@ -13,10 +13,6 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"weir/configs"
-	"weir/internal/drivers"
-	"weir/internal/gateway"
-	"weir/internal/telemetry"
 	"weir/link"
 	"weir/tests/lab"
 )
@@ -99,6 +95,11 @@ func TestJaegerShowsTheWayOfAnOrder(t *testing.T) {
 	if got := second.Attributes["weir.hop.index"]; got != 2.0 {
 		t.Errorf("second hop: weir.hop.index is %v", got)
 	}
+	for _, region := range []*region{eu, us, ap} {
+		if text := fmt.Sprintf("%+v", spans); strings.Contains(text, region.Password) {
+			t.Errorf("a span holds a password: %s", text)
+		}
+	}
 	if hops := r.telemetry.Find("order-1"); len(hops) != 2 || hops[0].TraceID != id || hops[1].Link != "us/exchanges/orders" {
 		t.Errorf("the gateway remembers %+v, want both hops", hops)
 	}
@@ -134,12 +135,6 @@ func waited(t *testing.T, hop string, s lab.Span, least, most time.Duration) {
 	}
 }
 
-// running is a gateway with its telemetry.
-type running struct {
-	*gateway.Gateway
-	telemetry *telemetry.Telemetry
-}
-
 // regions runs one gateway for three regions.
 func regions(t *testing.T, jaeger *lab.Jaeger, all map[string]*region) running {
 	t.Helper()
@@ -158,31 +153,7 @@ shovels:
     overflow: {messages-ready: {start: 10, stop: 1}, for: 0s}
 `
 	config += fmt.Sprintf("telemetry: {traces: {endpoint: %q, ratio: 0}}\n", jaeger.GRPC)
-	cfg, warnings, err := configs.Parse("weir.yaml", []byte(config), func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
-	tele, err := telemetry.New(t.Context(), cfg, telemetry.Options{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	g, err := gateway.Start(ctx, cfg, warnings, gateway.Options{Open: drivers.Open("test"), Log: quiet, Observe: tele.Observe})
-	if err != nil {
-		stop()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("%+v", g.Status())
-		}
-		stop()
-		g.Wait()
-		if err := tele.Shutdown(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
-	return running{g, tele}
+	return runGateway(t, config)
 }
 
 // region is a vhost with an exchange orders, from which the queue orders gets all.
