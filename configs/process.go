@@ -20,7 +20,8 @@ func (Propagation) words() []string { return []string{"update", "preserve", "off
 
 // Traces are the spans of messages.
 type Traces struct {
-	// Endpoint is the OTLP/gRPC collector, http:// or https://; empty: what OTEL_EXPORTER_OTLP_* says, or none.
+	// Endpoint is the collector, http:// or https://: OTLP over HTTP at port 4318 or with a path, or where
+	// OTEL_EXPORTER_OTLP_PROTOCOL says so, and over gRPC otherwise. Empty: what OTEL_EXPORTER_OTLP_* says, or none.
 	Endpoint string `yaml:"endpoint"`
 	// Ratio is the share of messages without a trace of their own that get one, 0 to 1.
 	Ratio       float64     `yaml:"ratio" jsonschema:"minimum=0,maximum=1"`
