@@ -82,12 +82,20 @@ func (w *weir) stop() {
 	}
 }
 
-// states counts its links by state, and is empty while it does not answer.
+// states counts its links by state.
 func (w *weir) states() map[link.State]int {
 	states := map[link.State]int{}
+	for _, s := range w.links() {
+		states[s.State]++
+	}
+	return states
+}
+
+// links is the status of its links, empty while it does not answer.
+func (w *weir) links() []link.Status {
 	out, err := exec.Command(binary, "status", "-o", "json", "-c", w.config).Output()
 	if err != nil {
-		return states
+		return nil
 	}
 	var answer struct {
 		Links []link.Status `json:"links"`
@@ -95,10 +103,7 @@ func (w *weir) states() map[link.State]int {
 	if err := json.Unmarshal(out, &answer); err != nil {
 		w.b.Fatalf("weir status: %v\n%s", err, out)
 	}
-	for _, s := range answer.Links {
-		states[s.State]++
-	}
-	return states
+	return answer.Links
 }
 
 // resident is its memory in KiB, from /proc/<pid>/status.
