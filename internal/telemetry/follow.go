@@ -57,7 +57,7 @@ func (f *follower) begin(m *broker.Message) *trail {
 	decided := f.decided()
 	w := &trail{follower: f, message: m}
 	ctx := w3c.Extract(context.Background(), &carrier{headers: m.Headers})
-	w.ctx, w.forward = f.tracer.Start(ctx, f.name, trace.WithTimestamp(now), trace.WithSpanKind(trace.SpanKindConsumer),
+	w.ctx, w.forward = f.tracer.Start(ctx, f.name, trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(f.shared...), trace.WithAttributes(f.messageAttributes(m, now)...),
 		trace.WithAttributes(decided.attributes(now)...))
 	w.hop = Hop{

@@ -33,7 +33,7 @@ func (w *trail) Sending(m *broker.Message) {
 	if w.publish != nil {
 		return
 	}
-	ctx, span := w.tracer.Start(w.ctx, "publish", trace.WithTimestamp(w.tried), trace.WithSpanKind(trace.SpanKindProducer),
+	ctx, span := w.tracer.Start(w.ctx, "publish", trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(semconv.MessagingOperationName("publish"), semconv.MessagingOperationTypeSend))
 	w.publish = span
 	if !w.update {
@@ -66,9 +66,8 @@ func (w *trail) Sent(to broker.Place, passedOver []string) {
 // Answered implements link.Trail.
 func (w *trail) Answered(err error) {
 	if err == nil {
-		now := time.Now()
-		w.hop.ConfirmSeconds = now.Sub(w.tried).Seconds()
-		w.publish.End(trace.WithTimestamp(now))
+		w.hop.ConfirmSeconds = time.Since(w.tried).Seconds()
+		w.publish.End()
 		return
 	}
 	w.hop.Why = cut(err.Error())
@@ -78,20 +77,22 @@ func (w *trail) Answered(err error) {
 
 // Ended implements link.Trail.
 func (w *trail) Ended(how link.Outcome) {
-	now := time.Now()
 	w.hop.Outcome = string(how)
 	w.forward.SetAttributes(outcomeWord.String(string(how)), attemptCount.Int(w.hop.Attempts))
-	spans := []trace.Span{w.forward}
 	if w.publish != nil {
-		spans = append(spans, w.publish) // to end it twice is harmless
+		end(w.publish, how) // to end it twice is harmless
 	}
-	for _, span := range spans {
-		if how != link.Forwarded && how != link.Filtered && how != link.Returned {
-			span.SetStatus(codes.Error, string(how))
-		}
-		span.End(trace.WithTimestamp(now))
-	}
+	end(w.forward, how)
 	w.recent.add(w.hop)
+}
+
+// end ends a span, as an error if the message will not get to its destination.
+func end(span trace.Span, how link.Outcome) {
+	switch how {
+	case link.Dropped, link.Rejected, link.DeadLettered, link.Lost:
+		span.SetStatus(codes.Error, string(how))
+	}
+	span.End()
 }
 
 // errorType is one of a closed list.
