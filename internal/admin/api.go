@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"weir/broker"
 	"weir/configs"
 	"weir/internal/brokers"
 	"weir/internal/gateway"
@@ -65,6 +66,8 @@ func newAPI(g *gateway.Gateway, extras Extras, page map[string]http.Handler, wri
 		"POST /api/links/{name}/resume":           a.resume,
 		"POST /api/shovels/{name}/overflow/{way}": a.overflow,
 		"POST /api/reload":                        a.reload,
+		"GET /api/leftovers":                      a.leftovers,
+		"POST /api/leftovers/remove":              a.remove,
 		"GET /api/config":                         a.config,
 		"GET /api/topology":                       a.topology,
 	} {
@@ -197,11 +200,11 @@ func (a *api) status(w http.ResponseWriter) func(link.Status, error) {
 func (a *api) refuse(w http.ResponseWriter, err error) {
 	var problems configs.Problems
 	switch {
-	case errors.Is(err, gateway.ErrNoLink):
+	case errors.Is(err, gateway.ErrNoLink), errors.Is(err, broker.ErrNotFound):
 		fail(w, http.StatusNotFound, err.Error())
 	case errors.Is(err, gateway.ErrNoOverflow):
 		fail(w, http.StatusBadRequest, err.Error())
-	case errors.Is(err, brokers.ErrRestart):
+	case errors.Is(err, brokers.ErrRestart), errors.Is(err, broker.ErrInUse):
 		fail(w, http.StatusConflict, err.Error())
 	case errors.Is(err, gateway.ErrStopping):
 		fail(w, http.StatusServiceUnavailable, err.Error())

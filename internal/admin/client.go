@@ -15,6 +15,7 @@ import (
 
 	"weir/configs"
 	"weir/internal/gateway"
+	"weir/internal/telemetry"
 	"weir/link"
 )
 
@@ -77,6 +78,31 @@ func (c *Client) Override(ctx context.Context, name string, mode link.Mode) (s l
 // Reload has the configuration read again.
 func (c *Client) Reload(ctx context.Context) (done gateway.Changes, err error) {
 	return done, c.do(ctx, http.MethodPost, "/api/reload", nil, &done)
+}
+
+// Snapshot asks for all that the page shows.
+func (c *Client) Snapshot(ctx context.Context) (s Snapshot, err error) {
+	return s, c.do(ctx, http.MethodGet, "/api/snapshot", nil, &s)
+}
+
+// Config asks for the configuration in force, without its secrets.
+func (c *Client) Config(ctx context.Context) (cfg map[string]any, err error) {
+	return cfg, c.do(ctx, http.MethodGet, "/api/config", nil, &cfg)
+}
+
+// Hops asks where a message has been, by its message-id or the id of its trace, oldest first.
+func (c *Client) Hops(ctx context.Context, id string) (hops []telemetry.Hop, err error) {
+	return hops, c.do(ctx, http.MethodGet, "/api/hops/"+url.PathEscape(id), nil, &hops)
+}
+
+// Leftovers asks for the buffers that no policy asks for any more.
+func (c *Client) Leftovers(ctx context.Context) (found Leftovers, err error) {
+	return found, c.do(ctx, http.MethodGet, "/api/leftovers", nil, &found)
+}
+
+// Remove deletes one of them.
+func (c *Client) Remove(ctx context.Context, what Removal) error {
+	return c.do(ctx, http.MethodPost, "/api/leftovers/remove", what, &what)
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body, into any) error {

@@ -23,6 +23,8 @@ func TestGuard(t *testing.T) {
 		want          int
 	}{
 		"read on loopback":                       {true, "", "GET", local, "", "", 200},
+		"read on loopback with a wrong token":    {true, "right", "GET", local, "Bearer wrong", "", 401},
+		"read with a token where there is none":  {true, "", "GET", local, "Bearer any", "", 200},
 		"read on loopback by name":               {true, "", "GET", "localhost:9470", "", "", 200},
 		"read on loopback, IPv6":                 {true, "", "HEAD", "[::1]:9470", "", "", 200},
 		"read under a name of somebody else":     {true, "", "GET", "evil.example:9470", "", "", 403},

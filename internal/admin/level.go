@@ -64,8 +64,8 @@ type Verdict struct {
 // namesTold bounds the links that a Verdict names.
 const namesTold = 3
 
-// judge makes the Verdict: that of the worst link.
-func judge(s gateway.Status) Verdict {
+// VerdictOf is that of the worst link.
+func VerdictOf(s gateway.Status) Verdict {
 	by := map[Level][]string{}
 	for _, l := range s.Links {
 		level := LevelOf(l.State)

@@ -9,6 +9,7 @@
 //	snapshot.go  all that the page shows; events.go sends it again and again
 //	level.go     what each state means and asks of an operator
 //	hops.go      where messages have been
+//	leftovers.go what federation has left on brokers
 //	page.go      the files of the page, which are in the folder page
 //	client.go    the other side, for the command line
 package admin

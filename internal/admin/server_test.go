@@ -24,6 +24,7 @@ import (
 	"weir/internal/admin"
 	"weir/internal/brokers"
 	"weir/internal/gateway"
+	"weir/internal/telemetry"
 	"weir/link"
 )
 
@@ -59,6 +60,7 @@ type rig struct {
 	folder string
 	client *admin.Client // over the socket
 	http   string        // the address of the other listener
+	close  func()        // ends the server, not the gateway
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -67,10 +69,15 @@ type rig struct {
 // newRig runs declared. token is what the token-file holds; empty: there is none.
 func newRig(t *testing.T, token string) *rig {
 	t.Helper()
+	return newRigAt(t, "127.0.0.1:0", token)
+}
+
+func newRigAt(t *testing.T, listen, token string) *rig {
+	t.Helper()
 	folder := t.TempDir()
 	r := &rig{t: t, yaml: declared, folder: folder}
 	write(t, filepath.Join(folder, "secret"), "PLANTED-file\n")
-	settings := configs.Admin{Listen: "127.0.0.1:0", Socket: filepath.Join(folder, "weir.sock")}
+	settings := configs.Admin{Listen: listen, Socket: filepath.Join(folder, "weir.sock")}
 	if token != "" {
 		settings.TokenFile = filepath.Join(folder, "token")
 		write(t, settings.TokenFile, token+"\n")
@@ -98,12 +105,15 @@ func newRig(t *testing.T, token string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Serve(g, admin.Extras{})
-	r.client, r.http = admin.NewClient(settings.Socket), server.Addr()
+	server.Serve(g, admin.Extras{
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "weir_in_flight 0\n") }),
+		Hops:    hops{},
+	})
+	r.client, r.http, r.close = admin.NewClient(settings.Socket), server.Addr(), sync.OnceFunc(server.Close)
 	t.Cleanup(func() {
 		cancel()
 		g.Wait()
-		server.Close()
+		r.close()
 	})
 	return r
 }
@@ -167,8 +177,10 @@ func TestReads(t *testing.T) {
 		"/":                             "<title>weir</title>",
 		"/page.js":                      "import",
 		"/api/snapshot":                 `"text": "`,
-		"/api/hops":                     `[]`,
-		"/api/hops/an-id":               `[]`,
+		"/api/hops":                     `"message-id": "an-id"`,
+		"/api/hops/an-id":               `"message-id": "an-id"`,
+		"/api/hops/another":             `[]`,
+		"/metrics":                      "weir_in_flight 0",
 		"/healthz":                      `"status": "ok"`,
 		"/readyz":                       `"status": "ok"`,
 		"/api/links":                    `"name": "orders"`,
@@ -181,6 +193,18 @@ func TestReads(t *testing.T) {
 			t.Errorf("%s: %d, without %s:\n%s", path, status, want, answer)
 		}
 	}
+}
+
+// hops are one.
+type hops struct{}
+
+func (hops) Recent(int) []telemetry.Hop { return []telemetry.Hop{{Link: "orders", MessageID: "an-id"}} }
+
+func (h hops) Find(id string) []telemetry.Hop {
+	if id != "an-id" {
+		return nil
+	}
+	return h.Recent(1)
 }
 
 // An error is JSON, whatever is wrong.
@@ -298,7 +322,8 @@ func TestNothingTellsSecrets(t *testing.T) {
 		said.WriteString(answer)
 	}
 	for _, path := range []string{
-		"/", "/healthz", "/readyz", "/api/links", "/api/links/orders", "/api/config", "/api/topology", "/nothing",
+		"/", "/page.js", "/healthz", "/readyz", "/metrics", "/api/links", "/api/links/orders", "/api/config", "/api/topology",
+		"/api/snapshot", "/api/hops", "/api/hops/orders", "/api/leftovers", "/nothing",
 	} {
 		say("GET", path)
 	}

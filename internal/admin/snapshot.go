@@ -62,7 +62,7 @@ func (a *api) snapshot(writes Writes) Snapshot {
 	status, topology, cfg := a.gateway.Status(), a.gateway.Topology(), a.gateway.Config()
 	s := Snapshot{
 		At: time.Now(), Site: status.Site, Started: status.Started, Config: status.Config, Problems: status.Problems,
-		Verdict: judge(status), Writes: writes, Local: topology.Local, Brokers: topology.Brokers,
+		Verdict: VerdictOf(status), Writes: writes, Local: topology.Local, Brokers: topology.Brokers,
 		Links: make([]Row, len(status.Links)), Hops: list(a.hops.Recent(hopsShown)),
 	}
 	for i, l := range status.Links {

@@ -57,8 +57,8 @@ func (a *app) root() *cobra.Command {
 		Short: "Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream",
 		Long: `Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream.
 
-Exit codes: 0 done, 1 failed, 64 wrong arguments, 65 what was named is not there, 69 a broker or the weir that runs
-cannot be reached, 70 internal error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 plan has found differences or status --fail a link that is down, 64 wrong arguments, 65 what was named is not there, 69 a broker or the weir that runs cannot be reached,
+70 internal error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -73,9 +73,12 @@ cannot be reached, 70 internal error, 75 try again, 78 the configuration has mis
 	root.SetCompletionCommandGroupID("once")
 	root.SetHelpCommandGroupID("once")
 	for group, commands := range map[string][]*cobra.Command{
-		"run":     {a.runCommand(), a.checkCommand(), a.schemaCommand(), a.demoCommand()},
-		"operate": {a.statusCommand(), a.reloadCommand(), a.pauseCommand(), a.resumeCommand(), a.overflowCommand()},
-		"once":    {a.moveCommand(), a.versionCommand()},
+		"run": {a.runCommand(), a.checkCommand(), a.schemaCommand(), a.demoCommand()},
+		"operate": {
+			a.statusCommand(), a.topCommand(), a.traceCommand(), a.planCommand(), a.reloadCommand(), a.pauseCommand(),
+			a.resumeCommand(), a.overflowCommand(), a.gcCommand(),
+		},
+		"once": {a.moveCommand(), a.versionCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

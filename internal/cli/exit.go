@@ -16,6 +16,7 @@ import (
 const (
 	exitOK          = 0
 	exitFailed      = 1
+	exitDifferent   = 2 // plan has found differences, status --fail something that is not as it should be
 	exitUsage       = 64
 	exitData        = 65 // what was named is not there
 	exitUnreachable = 69 // a broker, or the weir that runs

@@ -20,6 +20,8 @@ import (
 //
 //	eu queue orders 100      with so many messages
 //	eu queue work dead-letter=dead
+//	eu message orders order-7   one, with that message-id
+//	eu leftover 3 weir: old -> eu///old   a queue whose name has blanks
 //	eu exchange catalog
 //	eu bind orders catalog
 //	eu latency 10ms
@@ -61,6 +63,17 @@ func (l lab) describe(name, what string, args []string) {
 		b.Declare(args[0], memory.Queue{})
 		for i := range number(args[1]) {
 			b.Put(args[0], fmt.Sprintf("%s %d", args[0], i))
+		}
+	case "message":
+		err := b.Publish(&broker.Message{RoutingKey: args[0], Properties: broker.Properties{MessageID: args[1]}, Body: []byte(args[1])})
+		if err != nil {
+			panic(err)
+		}
+	case "leftover":
+		queue := strings.TrimSpace(strings.Join(args[1:], " "))
+		b.Declare(queue, memory.Queue{})
+		for i := range number(args[0]) {
+			b.Put(queue, fmt.Sprint(i))
 		}
 	case "exchange":
 		b.DeclareExchange(args[0], memory.Fanout)

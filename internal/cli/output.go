@@ -48,12 +48,12 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// printable takes control characters out of what brokers and files have said, so that it cannot steer a terminal. Line
-// breaks become "; ".
+// printable takes control characters, and those that turn the direction of writing, out of what brokers and files have
+// said, so that it cannot steer a terminal. Line breaks become "; ".
 func printable(text string) string {
 	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return -1
 		}
 		return r

@@ -8,6 +8,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"weir/internal/admin"
 	"weir/link"
 )
 
@@ -45,7 +46,7 @@ func (p *progress) show(s link.Status) {
 	moved := s.Counts.Confirmed
 	if p.bar != nil {
 		p.held.Store("")
-		if !up(s.State) {
+		if !admin.Up(s.State) {
 			p.held.Store(string(s.State))
 		}
 		p.bar.SetCurrent(moved)

@@ -58,6 +58,10 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 		}
 		defer stopWatching()
 	}
+	systemd, err := newNotifier(log)
+	if err != nil {
+		return err
+	}
 	server, err := admin.Listen(cfg.Admin, log)
 	if err != nil {
 		return err
@@ -75,9 +79,14 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 	}
 	server.Serve(g, extras(tele, g))
 
+	systemd.ready(g)
+	defer systemd.live(g)()
+
 	reload := func(why string) {
 		log.Info("configuration is read again", "because", why)
+		systemd.reloading()
 		_, _ = g.Reload() // logs, and shows in status
+		systemd.ready(g)
 	}
 	for ctx.Err() == nil {
 		select {
@@ -88,6 +97,7 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 		case <-ctx.Done():
 		}
 	}
+	systemd.tell("STOPPING=1")
 	log.Info("weir stops: what is in flight is brought over first; a second signal quits at once")
 	stopped := make(chan struct{})
 	go func() {

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"await":  await,
 			"until":  until,
 			"signal": sendSignal,
+			"hear":   hear,
 		},
 	})
 }
@@ -123,4 +125,32 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	for _, background := range ts.BackgroundCmds() {
 		ts.Check(background.Process.Signal(known[args[0]]))
 	}
+}
+
+// hear SOCKET FILE: writes what is sent to the socket, which it makes, into the file, as systemd would hear it.
+func hear(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: hear SOCKET FILE")
+	}
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: ts.MkAbs(args[0]), Net: "unixgram"})
+	ts.Check(err)
+	file, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		message := make([]byte, 4096)
+		for {
+			n, err := socket.Read(message)
+			if err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(file, "%s\n\n", message[:n])
+		}
+	}()
+	ts.Defer(func() {
+		_ = socket.Close()
+		<-done
+		_ = file.Close()
+	})
 }

@@ -8,12 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/federation"
+	"weir/internal/admin"
 	"weir/internal/gateway"
 	"weir/link"
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var onlyDown bool
+	var onlyDown, fail bool
 	cmd := &cobra.Command{
 		Use:               "status [LINK]",
 		Short:             "Show the links of a weir that runs, or all about one",
@@ -23,30 +25,48 @@ func (a *app) statusCommand() *cobra.Command {
 	daemonFlags(cmd)
 	output := outputFlag(cmd, "table", "wide", "json")
 	cmd.Flags().BoolVar(&onlyDown, "only-down", false, "only links that do not do what they should")
+	cmd.Flags().BoolVar(&fail, "fail", false, "exit code 2 if a link does not do what it should")
 	cmd.RunE = act(func(cmd *cobra.Command, args []string) error {
 		if err := output.check(); err != nil {
 			return err
 		}
+		var down []string
+		var err error
 		if len(args) == 1 {
-			return a.linkStatus(cmd, args[0], output.is("json"))
+			down, err = a.linkStatus(cmd, args[0], output.is("json"))
+		} else {
+			down, err = a.status(cmd, onlyDown, output)
 		}
-		return a.status(cmd, onlyDown, output)
+		if err == nil && fail && len(down) > 0 {
+			err = exit{exitDifferent, fmt.Errorf("not as it should be: %s", strings.Join(down, ", "))}
+		}
+		return err
 	})
 	return cmd
 }
 
-func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) error {
+// status prints all links, and returns what is not as it should be.
+func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) (down []string, err error) {
 	s, err := daemon(cmd).Status(cmd.Context())
 	if err != nil {
-		return err
+		return nil, err
+	}
+	for _, l := range s.Links {
+		down = append(down, downName(l)...)
+	}
+	for _, p := range s.Problems {
+		down = append(down, problemText(p))
 	}
 	if onlyDown {
-		s.Links = slices.DeleteFunc(s.Links, func(l link.Status) bool { return up(l.State) })
+		s.Links = slices.DeleteFunc(s.Links, func(l link.Status) bool { return admin.Up(l.State) })
 	}
 	if output.is("json") {
-		return a.printJSON(s)
+		return down, a.printJSON(s)
 	}
 	a.printConfigStatus(s.Config)
+	for _, p := range s.Problems {
+		a.print("%s\n", printable(problemText(p)))
+	}
 	switch {
 	case len(s.Links) > 0:
 		a.print("%s", linkTable(s.Links, output.is("wide"), a.colours(), time.Now()))
@@ -55,7 +75,27 @@ func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) error {
 	default:
 		a.print("no links")
 	}
-	return nil
+	return down, nil
+}
+
+// downName is the name of a link that does not do what it should.
+func downName(l link.Status) []string {
+	if admin.Up(l.State) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s is %s", l.Name, l.State)}
+}
+
+// problemText says what keeps a policy from making links.
+func problemText(p federation.Problem) string {
+	text := p.Text
+	if p.Broker != "" {
+		text = "broker " + p.Broker + ": " + text
+	}
+	if p.Policy != "" {
+		text = "policy " + p.Policy + ": " + text
+	}
+	return text
 }
 
 // printConfigStatus tells what is wrong with the configuration; that it is in force goes without saying.
@@ -76,25 +116,16 @@ func (a *app) printConfigStatus(c gateway.ConfigStatus) {
 	}
 }
 
-func (a *app) linkStatus(cmd *cobra.Command, name string, asJSON bool) error {
+func (a *app) linkStatus(cmd *cobra.Command, name string, asJSON bool) (down []string, err error) {
 	l, err := daemon(cmd).Link(cmd.Context(), name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if asJSON {
-		return a.printJSON(l)
+		return downName(l), a.printJSON(l)
 	}
 	a.print("%s", linkDetails(l, a.colours(), time.Now()))
-	return nil
-}
-
-// up tells whether a link does what it should; waiting for its turn is part of that.
-func up(s link.State) bool {
-	switch s {
-	case link.Running, link.Idle, link.Shut, link.Standby, link.Finished:
-		return true
-	}
-	return false
+	return downName(l), nil
 }
 
 // since is how long ago something was, as 3m12s or 2d4h.

@@ -11,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
+	"weir/internal/admin"
 	"weir/link"
 )
 
@@ -42,12 +43,17 @@ func linkTable(links []link.Status, wide, colours bool, now time.Time) string {
 		}
 		t.AppendRow(append(row, why(l, now)))
 	}
-	var columns []table.ColumnConfig
-	for _, name := range []string{"in-flight", "confirmed", "since", "held", "window", "received", "retries", "reconnects"} {
-		columns = append(columns, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	numbers(t, "in-flight", "confirmed", "since", "held", "window", "received", "retries", "reconnects")
+	return t.Render()
+}
+
+// numbers aligns columns to the right.
+func numbers(t table.Writer, names ...string) {
+	columns := make([]table.ColumnConfig, len(names))
+	for i, name := range names {
+		columns[i] = table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight}
 	}
 	t.SetColumnConfigs(columns)
-	return t.Render()
 }
 
 // plainTable has no lines in it, so that it can be cut and searched.
@@ -158,13 +164,13 @@ func painted(s link.State, colours bool) string {
 	if !colours {
 		return word
 	}
-	switch {
-	case s == link.Running || s == link.Idle:
+	switch admin.LevelOf(s) {
+	case admin.Well:
 		return text.FgGreen.Sprint(word)
-	case up(s):
+	case admin.Waiting:
 		return word
-	case s == link.Retrying || s == link.Denied:
-		return text.FgRed.Sprint(word)
+	case admin.Attention:
+		return text.FgYellow.Sprint(word)
 	}
-	return text.FgYellow.Sprint(word)
+	return text.FgRed.Sprint(word)
 }

@@ -18,8 +18,11 @@ import (
 // patience bounds every wait for the page. A page that is well takes a second or two.
 const patience = time.Minute
 
+// browser is a Chromium that runs.
+type browser struct{ ctx context.Context }
+
 // startBrowser starts Chromium without a window. It ends with the test.
-func startBrowser(t *testing.T) context.Context {
+func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(lab.Chromium(t)))
 	if os.Geteuid() == 0 {
@@ -32,7 +35,7 @@ func startBrowser(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("start Chromium: %v", err)
 	}
-	return ctx
+	return &browser{ctx}
 }
 
 // tab is one page in the browser.
@@ -45,9 +48,9 @@ type tab struct {
 }
 
 // open shows url in a new tab.
-func open(t *testing.T, browser context.Context, url string) *tab {
+func (b *browser) open(t *testing.T, url string) *tab {
 	t.Helper()
-	ctx, end := chromedp.NewContext(browser)
+	ctx, end := chromedp.NewContext(b.ctx)
 	p := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() {
 		end()

@@ -2,7 +2,6 @@
 package page
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -52,8 +51,8 @@ func prepare(b map[string]*memory.Broker) {
 }
 
 func TestPage(t *testing.T) {
-	browser := startBrowser(t)
-	for name, test := range map[string]func(*testing.T, context.Context){
+	b := startBrowser(t)
+	for name, test := range map[string]func(*testing.T, *browser){
 		"states":        testStates,
 		"live":          testLive,
 		"buttons":       testButtons,
@@ -63,15 +62,15 @@ func TestPage(t *testing.T) {
 		"server leaves": testServerLeaves,
 		"looks":         testLooks,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, browser) })
+		t.Run(name, func(t *testing.T) { test(t, b) })
 	}
 }
 
 // One look tells what is wrong, and why, in words.
-func testStates(t *testing.T, browser context.Context) {
+func testStates(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, recent{}, prepare)
 	s.brokers["eu"].Put("orders", many(150)...)
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	p.says("#verdict", "2 of 5 links are down: returns, stock")
 	for name, wants := range map[string][]string{
 		"audit":           {"idle", "eu queue=audit", "ap queue=audit"},
@@ -108,9 +107,9 @@ func testStates(t *testing.T, browser context.Context) {
 }
 
 // What changes is shown without a reload, and said.
-func testLive(t *testing.T, browser context.Context) {
+func testLive(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, nil, prepare)
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	p.until(row("audit", "row.innerText.includes('idle')"))
 	evaluate[chromedp.Void](p, "window.sameDocument = true")
 	if _, err := s.Pause("audit", "new release"); err != nil {
@@ -127,9 +126,9 @@ func testLive(t *testing.T, browser context.Context) {
 }
 
 // Buttons are there for who has the token, and do what they say.
-func testButtons(t *testing.T, browser context.Context) {
+func testButtons(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, nil, prepare)
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	p.until(row("audit", "row.querySelector('button').hidden"))
 	p.until("document.querySelector('#gauges .switch').hidden")
 
@@ -181,7 +180,7 @@ func shown(name string) string {
 }
 
 // Names are shown as they are, and do nothing.
-func testHostileNames(t *testing.T, browser context.Context) {
+func testHostileNames(t *testing.T, b *browser) {
 	var yaml strings.Builder
 	yaml.WriteString("brokers:\n  eu: {type: rabbitmq, uris: [amqp://eu]}\n  us: {type: rabbitmq, uris: [amqp://us]}\nshovels:\n")
 	var names []string
@@ -202,7 +201,7 @@ func testHostileNames(t *testing.T, browser context.Context) {
 			b["eu"].Put(fmt.Sprint(i, name), many(11)...)
 		}
 	})
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	for _, name := range names {
 		p.until(row(shown(name), "true"))
 	}
@@ -228,9 +227,9 @@ func testHostileNames(t *testing.T, browser context.Context) {
 }
 
 // Everything can be done with keys alone, and the focus stays where it is while figures change.
-func testKeyboard(t *testing.T, browser context.Context) {
+func testKeyboard(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, nil, prepare)
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	p.until(row("audit", "row.innerText.includes('idle')"))
 	focus := func(condition string) string {
 		return "(() => { const e = document.activeElement; return " + condition + "; })()"
@@ -273,9 +272,9 @@ func testKeyboard(t *testing.T, browser context.Context) {
 }
 
 // From another host the page asks for the token before it shows anything.
-func testFromAfar(t *testing.T, browser context.Context) {
+func testFromAfar(t *testing.T, b *browser) {
 	s := newSite(t, regions, "0.0.0.0:0", nil, prepare)
-	p := open(t, browser, strings.Replace(s.url, "[::]", "127.0.0.1", 1))
+	p := b.open(t, strings.Replace(s.url, "[::]", "127.0.0.1", 1))
 	p.until("document.getElementById('ask').open")
 	if text := evaluate[string](p, "document.body.innerText"); strings.Contains(text, "orders") {
 		t.Errorf("told without the token:\n%s", text)
@@ -291,9 +290,9 @@ func testFromAfar(t *testing.T, browser context.Context) {
 }
 
 // A page that has lost its weir says so, and does not go on showing that all is well.
-func testServerLeaves(t *testing.T, browser context.Context) {
+func testServerLeaves(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, nil, prepare)
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	p.says("#live", "live")
 	began := time.Now()
 	s.leave()
@@ -305,10 +304,10 @@ func testServerLeaves(t *testing.T, browser context.Context) {
 }
 
 // The page fits, on large and small screens, light and dark. What it looks like is kept for people (go test -artifacts).
-func testLooks(t *testing.T, browser context.Context) {
+func testLooks(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, recent{}, prepare)
 	s.brokers["eu"].Put("orders", many(1700)...)
-	p := open(t, browser, s.url)
+	p := b.open(t, s.url)
 	p.unlock()
 	p.says("#decisions", "shut")
 	papers := map[string]string{}

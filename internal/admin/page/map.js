@@ -191,7 +191,7 @@ function summary({links}, rates) {
 	}
 	const worst = used.reduce((a, b) => (levels.indexOf(b.link.level) > levels.indexOf(a.link.level) ? b : a)).link;
 	const rate = used.reduce((sum, l) => sum + rates.of(l.link), 0);
-	const ready = used.map((l) => (l.link.depth ?? l.link.overflow?.depth)?.ready).filter((n) => n !== undefined);
+	const ready = used.map((l) => (l.link.overflow?.depth ?? l.link.depth)?.ready).filter((n) => n !== undefined);
 	return {
 		name: title(links),
 		level: worst.level,

@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"weir/internal/admin"
+	"weir/link"
+)
+
+// orders are what top sorts by, by the key that asks for it.
+var orders = map[string]func(a, b topRow) int{
+	"name":     func(a, b topRow) int { return strings.Compare(a.Name, b.Name) },
+	"state":    func(a, b topRow) int { return severity(b.Level) - severity(a.Level) },
+	"rate":     func(a, b topRow) int { return int(b.rate - a.rate) },
+	"waiting":  func(a, b topRow) int { return int(ready(b.Row) - ready(a.Row)) },
+	"inflight": func(a, b topRow) int { return b.InFlight - a.InFlight },
+}
+
+var orderNames = []string{"name", "state", "rate", "waiting", "inflight"}
+
+func (a *app) topCommand() *cobra.Command {
+	var order string
+	var every time.Duration
+	var times int
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show the links of a weir that runs, live",
+		Long: `Show the links of a weir that runs, live.
+
+Keys: q quits; n, s, r, w and i sort by name, state, rate, messages waiting and messages in flight. Where the output is no
+terminal, say with --times how often to print.`,
+		Args: cobra.NoArgs,
+	}
+	daemonFlags(cmd)
+	cmd.Flags().StringVar(&order, "sort", orderNames[0], strings.Join(orderNames, ", "))
+	cmd.Flags().DurationVar(&every, "every", time.Second, "how often to look")
+	cmd.Flags().IntVar(&times, "times", 0, "how often to print, then end (default until q)")
+	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(orderNames, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = act(func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case orders[order] == nil:
+			return exit{exitUsage, fmt.Errorf("--sort is %s, not %q", strings.Join(orderNames, ", "), order)}
+		case every < 100*time.Millisecond:
+			return exit{exitUsage, fmt.Errorf("--every is 100ms or more, not %v", every)}
+		case times == 0 && !isTerminal(a.stdout):
+			return exit{exitUsage, errors.New("top draws on a terminal; elsewhere use --times, or weir status")}
+		}
+		ctx, _, stop := interruptible(cmd.Context())
+		defer stop()
+		t := &top{client: daemon(cmd), out: a.stdout, order: order, every: every, times: times}
+		return t.run(ctx)
+	})
+	return cmd
+}
+
+// top is one run of the command.
+type top struct {
+	client *admin.Client
+	out    io.Writer
+	order  string
+	every  time.Duration
+	times  int
+
+	screen *os.File // nil: lines are printed one after another
+	before admin.Snapshot
+}
+
+// topRow is a link and how fast it is.
+type topRow struct {
+	admin.Row
+	rate float64 // messages a second since the look before
+}
+
+func (t *top) run(ctx context.Context) error {
+	keys := make(chan byte)
+	if f, ok := t.out.(*os.File); ok && isTerminal(t.out) && t.times == 0 {
+		t.screen = f
+		restore, err := readKeys(ctx, keys)
+		if err != nil {
+			return err
+		}
+		defer restore()
+		_, _ = io.WriteString(t.out, "\x1b[?1049h\x1b[?25l") // another screen, no cursor
+		defer func() { _, _ = io.WriteString(t.out, "\x1b[?25h\x1b[?1049l") }()
+	}
+	tick := time.NewTicker(t.every)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		if err := t.look(ctx); err != nil {
+			return err
+		}
+		if n == t.times {
+			return nil
+		}
+		for looked := false; !looked; {
+			select {
+			case <-tick.C:
+				looked = true
+			case key := <-keys:
+				if !t.press(key) {
+					return nil
+				}
+				t.draw(t.before, t.before.At)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// readKeys sends what is typed. restore gives the terminal back; the reader ends with the process, because a read of a
+// terminal cannot be ended.
+func readKeys(ctx context.Context, keys chan<- byte) (restore func(), err error) {
+	stdin := int(os.Stdin.Fd())
+	if !term.IsTerminal(stdin) {
+		return func() {}, nil
+	}
+	state, err := term.MakeRaw(stdin)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	go func() {
+		in := bufio.NewReader(os.Stdin)
+		for {
+			key, err := in.ReadByte()
+			if err != nil {
+				return
+			}
+			select {
+			case keys <- key:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { _ = term.Restore(stdin, state) }, nil
+}
+
+// press does what a key asks for; false: quit. Ctrl-C is a key of a raw terminal.
+func (t *top) press(key byte) bool {
+	const ctrlC = 3
+	if key == 'q' || key == ctrlC {
+		return false
+	}
+	for _, name := range orderNames {
+		if name[0] == key {
+			t.order = name
+		}
+	}
+	return true
+}
+
+// look asks once, and draws.
+func (t *top) look(ctx context.Context) error {
+	now, err := t.client.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	before := t.before
+	t.before = now
+	t.draw(before, now.At)
+	return nil
+}
+
+// draw shows the last snapshot; rates are those since the one before.
+func (t *top) draw(before admin.Snapshot, at time.Time) {
+	lines := []string{
+		fmt.Sprintf("weir %s  %s  %s", printable(t.before.Site), at.Local().Format(time.TimeOnly), printable(t.before.Verdict.Text)),
+		"",
+	}
+	rows := measured(before, t.before)
+	slices.SortStableFunc(rows, orders[t.order])
+	lines = append(lines, strings.Split(topTable(rows, at, t.screen != nil), "\n")...)
+	if t.screen == nil {
+		_, _ = fmt.Fprintf(t.out, "%s\n\n", strings.Join(lines, "\n"))
+		return
+	}
+	lines = append(lines, "", "sort: n name  s state  r rate  w waiting  i in flight    q quit")
+	width, height, err := term.GetSize(int(t.screen.Fd()))
+	if err != nil {
+		width, height = 80, 24
+	}
+	var out strings.Builder
+	out.WriteString("\x1b[H")
+	for _, line := range lines[:min(len(lines), height-1)] {
+		out.WriteString(text.Trim(line, width) + "\x1b[0m\x1b[K\r\n")
+	}
+	out.WriteString("\x1b[J")
+	_, _ = io.WriteString(t.out, out.String())
+}
+
+// measured are the rows of a snapshot with their rates since an earlier one.
+func measured(before, now admin.Snapshot) []topRow {
+	confirmed := map[string]int64{}
+	for _, l := range before.Links {
+		confirmed[l.Name] = l.Counts.Confirmed
+	}
+	passed := now.At.Sub(before.At).Seconds()
+	rows := make([]topRow, len(now.Links))
+	for i, l := range now.Links {
+		rows[i].Row = l
+		if n, known := confirmed[l.Name]; known && passed > 0 && l.Counts.Confirmed >= n { // a link that starts anew counts from 0
+			rows[i].rate = float64(l.Counts.Confirmed-n) / passed
+		}
+	}
+	return rows
+}
+
+func topTable(rows []topRow, now time.Time, colours bool) string {
+	t := plainTable()
+	t.AppendHeader(table.Row{"link", "state", "from", "to", "rate", "waiting", "in-flight", "confirmed", "since", "reason"})
+	for _, r := range rows {
+		waiting := "?"
+		if n := ready(r.Row); n >= 0 {
+			waiting = comma(n)
+		}
+		to := r.Using
+		if to == "" {
+			to = strings.Join(r.To, ", ")
+		}
+		t.AppendRow(table.Row{
+			printable(r.Name), painted(r.State, colours), printable(r.From), printable(to), fmt.Sprintf("%.0f/s", r.rate), waiting,
+			comma(r.InFlight), comma(r.Counts.Confirmed), since(r.Since, now), why(r.Status, now),
+		})
+	}
+	numbers(t, "rate", "waiting", "in-flight", "confirmed", "since")
+	return t.Render()
+}
+
+// ready is how many messages wait at a link's source, -1 where that is not known.
+func ready(r admin.Row) int64 {
+	var reading link.Reading
+	switch {
+	case r.Overflow != nil:
+		reading = r.Overflow.Depth
+	case r.Depth != nil:
+		reading = r.Depth.Reading
+	}
+	if reading.Ready == nil {
+		return -1
+	}
+	return *reading.Ready
+}
+
+func severity(l admin.Level) int {
+	return slices.Index([]admin.Level{admin.Well, admin.Waiting, admin.Attention, admin.Down}, l)
+}
