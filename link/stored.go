@@ -21,17 +21,23 @@ const (
 // StoredAt is when a message came to its source, and where that is known from: the zero time and empty if it is not. What
 // producers and first brokers have written is of no use once the message has crossed a link.
 func StoredAt(m *broker.Message) (at time.Time, from string) {
-	if !m.Origin.Stored.IsZero() {
-		return m.Origin.Stored, FromBroker
+	stored := m.Origin.Stored
+	ms, hasHeader := m.Headers[timestampHeader].(int64)
+	if !stored.IsZero() && (!hasHeader || stored.UnixMilli() != ms) { // RabbitMQ's driver knows it from the header
+		return stored, FromBroker
 	}
 	if list, _ := m.Headers[ReceivedFrom].(broker.Array); len(list) > 0 {
 		hop, _ := list[0].(broker.Table)
-		if ms, ok := hop[timestampHeader].(int64); ok {
-			return time.UnixMilli(ms), FromHop
+		at, ok := hop[timestampHeader].(int64)
+		switch {
+		case ok && hasHeader && ms >= at: // written anew by the broker that it came to
+			return time.UnixMilli(ms), FromHeader
+		case ok:
+			return time.UnixMilli(at), FromHop
 		}
 		return time.Time{}, ""
 	}
-	if ms, ok := m.Headers[timestampHeader].(int64); ok {
+	if hasHeader {
 		return time.UnixMilli(ms), FromHeader
 	}
 	if !m.Properties.Timestamp.IsZero() {

@@ -19,10 +19,15 @@ func TestStoredAt(t *testing.T) {
 		from string
 	}{
 		"nothing is known":        {broker.Message{}, time.Time{}, ""},
-		"the broker tells":        {broker.Message{Origin: broker.Origin{Stored: at}, Headers: headers}, at, link.FromBroker},
+		"the broker tells":        {broker.Message{Origin: broker.Origin{Stored: at.Add(1e9)}, Headers: headers}, at.Add(1e9), link.FromBroker},
+		"the broker by a header":  {broker.Message{Origin: broker.Origin{Stored: at}, Headers: headers}, at, link.FromHeader},
 		"RabbitMQ's header":       {broker.Message{Headers: headers, Properties: broker.Properties{Timestamp: second}}, at, link.FromHeader},
 		"the producer's property": {broker.Message{Properties: broker.Properties{Timestamp: second}}, second, link.FromTimestamp},
 		"the last hop":            {broker.Message{Headers: link.WithHop(headers, link.Hop{At: at.Add(time.Hour)})}, at.Add(time.Hour), link.FromHop},
+		"a header of the broker before the last hop": {broker.Message{Origin: broker.Origin{Stored: at},
+			Headers: link.WithHop(headers, link.Hop{At: at.Add(time.Hour)})}, at.Add(time.Hour), link.FromHop},
+		"a header of the broker after it": {broker.Message{Origin: broker.Origin{Stored: at},
+			Headers: link.WithHop(headers, link.Hop{At: at.Add(-time.Hour)})}, at, link.FromHeader},
 		// What was written before the last hop says nothing of the queue that the message lay in since.
 		"a hop without a time": {broker.Message{Headers: crossed, Properties: broker.Properties{Timestamp: second}}, time.Time{}, ""},
 		"headers of the wrong type": {broker.Message{Headers: broker.Table{
