@@ -64,16 +64,16 @@ func New(ctx context.Context, cfg *configs.Config, o Options) (*Telemetry, error
 	if traces.Propagation == configs.PropagateOff {
 		return t, nil
 	}
-	about, err := process(ctx, cfg.Site, t.version)
-	if err != nil {
-		return nil, fmt.Errorf("telemetry.traces: %w", err)
-	}
 	exporter, err := newExporter(ctx, traces.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry.traces.endpoint: %w", err)
 	}
 	if exporter == nil {
 		return t, nil
+	}
+	about, err := process(ctx, cfg.Site, t.version)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("telemetry.traces: OTEL_RESOURCE_ATTRIBUTES: %w", err), exporter.Shutdown(ctx))
 	}
 	provider := newProvider(about, t.losses.process(exporter))
 	t.trace(provider, traces.Propagation)
