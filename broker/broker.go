@@ -76,6 +76,8 @@ type SourceOptions struct {
 	Link, Site string
 	// Window is the most messages delivered and not settled, at least 1.
 	Window int
+	// MaxWindow is the most that Resize will ask for. 0: the window stays as it is. Only a Stepper needs it.
+	MaxWindow int
 	// Predeclared: the queue, stream or consumer must exist. Otherwise what is missing is declared, durable.
 	Predeclared bool
 	// Buffer: the Address names a buffer by its Queue and its Exchange. It must exist (Buffers.DeclareBuffer makes it), and

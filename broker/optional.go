@@ -12,6 +12,14 @@ type Resizer interface {
 	Resize(ctx context.Context, window int) error
 }
 
+// Stepper is a Resizer that takes some windows only, and none smaller than before: a consumer that shares its queue as the
+// single active one would hand it over by making room for itself.
+type Stepper interface {
+	Resizer
+	// Steps are the windows that Resize takes, ascending, the first one in force from the start.
+	Steps() []int
+}
+
 // RoundTripper is a Source that has measured how long its broker takes to answer.
 type RoundTripper interface {
 	// RoundTrip is 0 if it is not known.

@@ -165,7 +165,7 @@ func (s *session) openSource() error {
 		s.window.atMost(int(max(left, 1))) // what is taken beyond would only be given back
 	}
 	o := s.spec.Source.Options
-	o.Link, o.Site, o.Window = s.spec.Name, s.spec.Site, s.window.total()
+	o.Link, o.Site, o.Window, o.MaxWindow = s.spec.Name, s.spec.Site, s.window.total(), s.window.most()
 	source, err := s.spec.Source.Broker.OpenSource(ctx, s.spec.Source.At, o)
 	if err != nil {
 		return fmt.Errorf("open source %s: %w", s.spec.Source, err)

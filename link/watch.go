@@ -158,6 +158,9 @@ func (s *session) tune(ctx context.Context, p pace, now time.Time) bool {
 		return false
 	}
 	was, to := s.window.sizing, s.window.next(p, now)
+	if stepper, ok := source.(broker.Stepper); ok {
+		to = s.window.stepped(to, p.size, stepper.Steps())
+	}
 	if to == was {
 		return false
 	}

@@ -57,6 +57,14 @@ func newWindow(s Spec) *window {
 // atMost bounds the window for good.
 func (w *window) atMost(n int) { w.max, w.flow = min(w.max, n), min(w.flow, n) }
 
+// most is the largest window that will be asked for, 0 if it does not change.
+func (w *window) most() int {
+	if w.fixed {
+		return 0
+	}
+	return w.limit(0)
+}
+
 // limit is what memory and the rate limit allow: no more than two seconds' worth is taken from a queue at a limited
 // rate, or a stop could not drain it.
 func (w *window) limit(size float64) int {
@@ -97,6 +105,20 @@ func (w *window) nextFlow(p pace, now time.Time) int {
 		return w.flow
 	}
 	return 2 * w.flow
+}
+
+// stepped makes of a window the next larger one that a broker.Stepper takes; it stays what it is if it was not to grow, or
+// if that one would be too large.
+func (w *window) stepped(to sizing, size float64, steps []int) sizing {
+	if to.total() <= w.total() {
+		return w.sizing
+	}
+	for _, step := range steps {
+		if step >= to.total() && step <= w.limit(size) {
+			return sizing{flow: step - to.extra, extra: to.extra}
+		}
+	}
+	return w.sizing
 }
 
 // resized notes that another window is in force; p is what next was asked about.

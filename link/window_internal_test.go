@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func TestWindowStories(t *testing.T) {
 func tell(t *testing.T, text string) string {
 	var told strings.Builder
 	var w *window
+	var steps []int
 	now := time.Unix(0, 0)
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
@@ -54,12 +56,22 @@ func tell(t *testing.T, text string) string {
 		case line == "" || strings.HasPrefix(line, "#"):
 			told.WriteString(line + "\n")
 		case w == nil:
-			w = newWindow(settings(t, line))
+			declared, step, found := strings.Cut(line, " step=") // of a source that takes its first window and this one
+			w = newWindow(settings(t, declared))
+			if large, err := strconv.Atoi(step); err == nil {
+				steps = []int{w.total(), large}
+			} else if found {
+				t.Fatalf("step %q: %v", step, err)
+			}
 			fmt.Fprintf(&told, "%-64s | %d\n", line, w.total())
 		default:
 			p, took := measurement(t, line, w)
 			now = now.Add(took)
-			if to := w.next(p, now); to != w.sizing {
+			to := w.next(p, now)
+			if steps != nil {
+				to = w.stepped(to, p.size, steps)
+			}
+			if to != w.sizing {
 				w.resized(to, p, now)
 			}
 			fmt.Fprintf(&told, "%-64s | %d\n", line, w.total())

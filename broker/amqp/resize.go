@@ -12,6 +12,7 @@ type resizable struct{ *source }
 
 // follower is a consumer whose deliveries come after those of the one before.
 type follower struct {
+	tag        string
 	deliveries <-chan amqp091.Delivery
 	window     int
 }
@@ -51,7 +52,8 @@ func (s *resizable) resize(window int) error {
 		return err
 	}
 	s.mu.Lock()
-	s.next = append(s.next, follower{next, window})
+	s.tag = next.tag
+	s.next = append(s.next, next)
 	s.mu.Unlock()
 	return nil
 }

@@ -89,15 +89,50 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 		cancelled: ch.NotifyCancel(make(chan string, 4)),
 		closed:    ch.NotifyClose(make(chan *amqp091.Error, 1)),
 	}
-	if b.isStream(ctx, queue, o) {
+	kind, err := b.nature(ctx, queue, o)
+	if err != nil && (o.Buffer || kind.single) { // the careful guess
+		kind.single, o.MaxWindow = true, 0
+	}
+	if kind.stream {
 		return b.openStream(ctx, s, o)
 	}
-	if s.deliveries, err = s.consume(o.Window); err != nil {
+	if kind.single {
+		return openSingle(s, o, kind)
+	}
+	if err := s.begin(o.Window); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
-	s.quiet.begin(o.Window)
 	return &resizable{s}, nil
+}
+
+// nature is what AMQP does not tell of a queue.
+type nature struct {
+	stream bool
+	quorum bool
+	single bool // it has a single active consumer
+}
+
+// nature goes by what the link says of the queue, and asks the management API where that says nothing.
+func (b *Broker) nature(ctx context.Context, queue string, o broker.SourceOptions) (n nature, err error) {
+	_, offset := o.ConsumerArgs[streamOffset]
+	n.stream = offset || o.DeclareArgs[amqp091.QueueTypeArg] == amqp091.QueueTypeStream
+	n.single, _ = o.DeclareArgs[amqp091.SingleActiveConsumerArg].(bool)
+	if n.stream {
+		return n, nil
+	}
+	m, err := b.api()
+	if err != nil {
+		return n, err
+	}
+	q, err := m.queue(ctx, b.config.VHost, queue)
+	if err != nil {
+		return n, err
+	}
+	n.stream = q.Type == amqp091.QueueTypeStream
+	n.quorum = q.Type == amqp091.QueueTypeQuorum
+	n.single, _ = q.Arguments[amqp091.SingleActiveConsumerArg].(bool) // the queue's own, whatever the link says
+	return n, nil
 }
 
 // origin opens a channel and makes sure that there is a queue to consume from.
@@ -130,11 +165,24 @@ func origin(conn *connection, at broker.Address, o broker.SourceOptions) (*amqp0
 	return ch, queue, nil
 }
 
-// consume begins to consume with a window.
-func (s *source) consume(window int) (<-chan amqp091.Delivery, error) {
+// begin makes the first consumer.
+func (s *source) begin(window int) error {
+	first, err := s.consume(window)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tag, s.deliveries = first.tag, first.deliveries
+	s.quiet.begin(window)
+	return nil
+}
+
+// consume makes a consumer with a window.
+func (s *source) consume(window int) (follower, error) {
 	asked := time.Now()
 	if err := s.ch.Qos(min(window, mostPrefetch), 0, false); err != nil {
-		return nil, s.conn.explain(err)
+		return follower{}, s.conn.explain(err)
 	}
 	s.quiet.answered(time.Since(asked))
 	tag := consumerTag(s.link)
@@ -142,12 +190,9 @@ func (s *source) consume(window int) (<-chan amqp091.Delivery, error) {
 	deliveries, err := s.ch.Consume(s.queue, tag, false, false, false, false, s.args)
 	if err != nil {
 		s.broker.consumers.remove(s.queue, tag)
-		return nil, s.conn.explain(err)
+		return follower{}, s.conn.explain(err)
 	}
-	s.mu.Lock()
-	s.tag = tag
-	s.mu.Unlock()
-	return deliveries, nil
+	return follower{tag, deliveries, window}, nil
 }
 
 // cancel ends the consumer, if there is one. What was delivered stays. Settlements are kept back until quiet ends that.
@@ -177,7 +222,11 @@ func (s *source) forget() {
 }
 
 // Receive implements broker.Source.
-func (s *source) Receive(ctx context.Context) (*broker.Message, error) {
+func (s *source) Receive(ctx context.Context) (*broker.Message, error) { return s.receive(ctx, nil) }
+
+// receive ends with io.EOF when atRest is closed and nothing more comes.
+func (s *source) receive(ctx context.Context, atRest <-chan struct{}) (*broker.Message, error) {
+	var end <-chan time.Time
 	for {
 		select {
 		case d, ok := <-s.deliveries:
@@ -188,6 +237,10 @@ func (s *source) Receive(ctx context.Context) (*broker.Message, error) {
 			if err := s.advance(ctx); err != nil {
 				return nil, err
 			}
+		case <-atRest:
+			atRest, end = nil, time.After(settling)
+		case <-end:
+			return nil, io.EOF
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

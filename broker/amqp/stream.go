@@ -29,21 +29,6 @@ type stream struct {
 	floor floor
 }
 
-// isStream tells whether a queue is a stream. AMQP does not say.
-func (b *Broker) isStream(ctx context.Context, queue string, o broker.SourceOptions) bool {
-	if _, ok := o.ConsumerArgs[streamOffset]; ok {
-		return true
-	}
-	if o.DeclareArgs["x-queue-type"] == "stream" {
-		return true
-	}
-	if b.management == nil {
-		return false
-	}
-	q, err := b.management.queue(ctx, b.config.VHost, queue)
-	return err == nil && q.Type == "stream"
-}
-
 // openStream begins to consume where the link has stopped.
 func (b *Broker) openStream(ctx context.Context, s *source, o broker.SourceOptions) (*stream, error) {
 	store, err := b.openOffsets(ctx, o)
@@ -60,8 +45,7 @@ func (b *Broker) openStream(ctx context.Context, s *source, o broker.SourceOptio
 			}
 			s.args[streamOffset] = last + 1
 		}
-		s.quiet.begin(o.Window)
-		s.deliveries, err = s.consume(o.Window)
+		err = s.begin(o.Window)
 	}
 	if err != nil {
 		_ = store.close()

@@ -1,0 +1,174 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"weir/broker"
+)
+
+// largeStep is the window of a single that has stepped up: 50,000 messages a second over 80 ms.
+const largeStep = 4096
+
+// single is the source of a queue with a single active consumer, of which it never lets go before it has settled what it
+// holds, so that the order is kept when another gateway takes over. Stop cancels nothing, for the next in line would begin
+// at once: settlements are kept back, which ends deliveries when the window is full, and Close cancels before it settles.
+type single struct {
+	*source
+	waits  follower      // the large one of a steppable, if it is there
+	atRest chan struct{} // closed by Stop, when nothing is on its way any more
+}
+
+// steppable is a single whose window can change, once, from the first to a large one. RabbitMQ cannot change the window of
+// a consumer, so another consumer takes its place; the place in the line is what matters.
+//
+//   - Classic queues, and quorum queues before RabbitMQ 4.0, go on to the consumer that has waited longest. So the large
+//     one is there from the start, right behind the first and before any of another gateway.
+//   - Quorum queues from 4.0 go on to the consumer with the largest window. So the large one comes just before the first is
+//     cancelled: if it had been waiting, it would have been the first to be served.
+type steppable struct {
+	*single
+	window, large int // window, the one in force, is guarded by mu
+}
+
+func openSingle(s *source, o broker.SourceOptions, kind nature) (broker.Source, error) {
+	if err := s.begin(o.Window); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	one := &single{source: s, atRest: make(chan struct{})}
+	large := min(o.MaxWindow, largeStep)
+	if large <= o.Window {
+		return one, nil
+	}
+	more := &steppable{single: one, window: o.Window, large: large}
+	if kind.quorum && s.conn.major() >= 4 {
+		return more, nil
+	}
+	var err error
+	if more.waits, err = s.consume(large); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	s.next = []follower{more.waits}
+	return more, nil
+}
+
+// major is the broker's major version, 0 if it does not tell.
+func (c *connection) major() int {
+	version, _ := c.amqp.Properties["version"].(string)
+	major, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(major)
+	return n
+}
+
+// Steps implements broker.Stepper.
+func (s *steppable) Steps() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []int{s.window, s.large}
+}
+
+// Resize implements broker.Stepper.
+func (s *steppable) Resize(ctx context.Context, window int) error {
+	_, err := await(ctx, s.broker.pool, func() (struct{}, error) {
+		s.calling.Lock()
+		defer s.calling.Unlock()
+		switch steps := s.Steps(); window {
+		case steps[0]:
+			return struct{}{}, nil
+		case steps[1]:
+			return struct{}{}, s.stepUp()
+		default:
+			return struct{}{}, fmt.Errorf("a window of %d is not among the steps %v", window, steps)
+		}
+	}, nil)
+	return err
+}
+
+func (s *steppable) stepUp() error {
+	if s.waits.tag == "" {
+		next, err := s.consume(s.large)
+		if err != nil {
+			return err
+		}
+		s.waits = next
+		s.mu.Lock()
+		s.next = append(s.next, next)
+		s.mu.Unlock()
+	}
+	if err := s.cancel(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.tag, s.window = s.waits.tag, s.large
+	s.mu.Unlock()
+	return errors.Join(s.nudge(), s.quiet.end(s.settle))
+}
+
+// nudge makes a classic queue of RabbitMQ 3.10 deliver to its new active consumer: after a cancel it does not look again
+// before something else happens, such as a new consumer. This one is the last in line and leaves at once.
+func (s *steppable) nudge() error {
+	last, err := s.consume(1)
+	if err != nil {
+		return err
+	}
+	s.broker.consumers.remove(s.queue, last.tag)
+	if err := s.ch.Cancel(last.tag, false); err != nil {
+		return lost(err, s.conn.wire)
+	}
+	return nil
+}
+
+// Receive implements broker.Source.
+func (s *single) Receive(ctx context.Context) (*broker.Message, error) {
+	return s.receive(ctx, s.atRest)
+}
+
+// Stop implements broker.Source. What arrives now, before the window is full, is given back by Close unless it is received.
+func (s *single) Stop(ctx context.Context) error {
+	_, err := await(ctx, s.broker.pool, func() (struct{}, error) {
+		s.calling.Lock()
+		defer s.calling.Unlock()
+		select {
+		case <-s.atRest:
+		default:
+			s.quiet.await()
+			close(s.atRest)
+		}
+		return struct{}{}, nil
+	}, nil)
+	return err
+}
+
+// Close implements broker.Source. After a Stop the consumers end before what was kept back is settled, or the broker would
+// send more.
+func (s *single) Close() error {
+	select {
+	case <-s.atRest:
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_, _ = await(ctx, s.broker.pool, s.leave, nil) // what fails ends with the channel
+	default:
+	}
+	s.broker.consumers.remove(s.queue, s.waits.tag)
+	return s.source.Close()
+}
+
+// leave ends the consumers, the active one last.
+func (s *single) leave() (struct{}, error) {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	s.mu.Lock()
+	active := s.tag
+	s.mu.Unlock()
+	if s.waits.tag != "" && s.waits.tag != active {
+		if err := s.ch.Cancel(s.waits.tag, false); err != nil {
+			return struct{}{}, err
+		}
+	}
+	return struct{}{}, s.ch.Cancel(active, false)
+}

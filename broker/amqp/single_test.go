@@ -1,0 +1,117 @@
+package amqp_test
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"testing"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
+	"weir/broker/amqp"
+	"weir/tests/lab"
+)
+
+// Ensure a gateway whose window grows keeps a queue with a single active consumer, also while another one stands by; that
+// one that stops hands it over when it has settled what it had, not before; and that the order is kept all the way.
+func TestSingleActiveConsumer(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		for _, kind := range []string{"classic", "quorum"} {
+			t.Run(kind, func(t *testing.T) {
+				const n = 3000
+				ch := v.Channel()
+				must(ch.QueueDeclare(kind, true, false, false, false, amqp091.Table{"x-queue-type": kind, "x-single-active-consumer": true}))(t)
+				open := func() broker.Source {
+					b := newBroker(t, config(v))
+					o := broker.SourceOptions{Link: "link", Window: 4, MaxWindow: 256, Buffer: true}
+					return must(b.OpenSource(t.Context(), broker.Address{Queue: kind}, o))(t)
+				}
+				one, two := open(), open()
+				if steps := one.(broker.Stepper).Steps(); !slices.Equal(steps, []int{4, 256}) {
+					t.Errorf("steps %v", steps)
+				}
+				check(t, ch.Confirm(false))
+				var last *amqp091.DeferredConfirmation
+				for i := range n {
+					last = must(ch.PublishWithDeferredConfirm("", kind, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))}))(t)
+				}
+				last.Wait()
+				next := 0
+				take := func(s broker.Source) *broker.Message {
+					t.Helper()
+					m := must(s.Receive(t.Context()))(t)
+					if got := string(m.Body); got != strconv.Itoa(next) || m.Redelivered {
+						t.Fatalf("got %s (redelivered: %v), want %d", got, m.Redelivered, next)
+					}
+					next++
+					return m
+				}
+				for range 4 {
+					take(one)
+				}
+				check(t, one.(broker.Resizer).Resize(t.Context(), 256))
+				for range 256 {
+					check(t, one.Ack(take(one)))
+				}
+				if err := one.(broker.Resizer).Resize(t.Context(), 100); err == nil {
+					t.Error("a window that is not among the steps was taken")
+				}
+				check(t, one.(broker.Resizer).Resize(t.Context(), 256)) // as it is
+
+				check(t, one.Stop(t.Context()))
+				var held *broker.Message
+				for {
+					m, err := one.Receive(t.Context())
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					check(t, err)
+					held = m
+					if string(m.Body) != strconv.Itoa(next) {
+						t.Fatalf("got %s, want %d", m.Body, next)
+					}
+					next++
+				}
+				if held == nil {
+					t.Fatal("nothing was received after Stop")
+				}
+				check(t, one.Ack(held))
+				check(t, one.Close())
+				for next < n {
+					check(t, two.Ack(take(two)))
+				}
+				check(t, two.Stop(t.Context()))
+				if _, err := two.Receive(t.Context()); !errors.Is(err, io.EOF) {
+					t.Errorf("got %v, want io.EOF", err)
+				}
+				check(t, two.Close())
+			})
+		}
+	})
+}
+
+// Ensure the window stays where it may not grow, and where nobody can tell whether the queue would be handed over.
+func TestSingleWindowStays(t *testing.T) {
+	v := lab.RabbitMQ(t, "newest").VHost(t)
+	must(v.Channel().QueueDeclare("single", true, false, false, false, amqp091.Table{"x-single-active-consumer": true}))(t)
+	for name, c := range map[string]struct {
+		change    func(*amqp.Config)
+		maxWindow int
+	}{
+		"fixed":         {func(*amqp.Config) {}, 0},
+		"no management": {func(c *amqp.Config) { c.Management = amqp.Management{} }, 10_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := config(v)
+			c.change(&conf)
+			s := must(newBroker(t, conf).OpenSource(t.Context(), broker.Address{Queue: "single"},
+				broker.SourceOptions{Link: "link", Window: 64, MaxWindow: c.maxWindow, Buffer: true}))(t)
+			if _, ok := s.(broker.Resizer); ok {
+				t.Error("it is a Resizer")
+			}
+			check(t, s.Close())
+		})
+	}
+}
