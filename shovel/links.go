@@ -177,8 +177,10 @@ func (b *builder) places(source watch) []*place {
 			source:  source,
 		}
 		if r := d.Room; r != nil {
+			w := b.declaredWatch(r.Watch)
+			w.made = w.name == to.name && w.at == at && !d.Predeclared
 			p.room = &room{
-				watch:  b.declaredWatch(r.Watch),
+				watch:  w,
 				stop:   r.MessagesReady.Stop,
 				resume: r.MessagesReady.Resume,
 				hold:   r.For,

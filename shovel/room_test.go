@@ -210,3 +210,23 @@ func TestOverflowOpensTowardsTheDestinationWithRoom(t *testing.T) {
 		same(t, "in us", w.us.Bodies("orders"), orders("us", 100))
 	})
 }
+
+// A destination that weir declares when it opens it has room before; one that somebody else must declare has not.
+func TestRoomInAQueueThatIsNotThereYet(t *testing.T) {
+	const first = "  first:\n    source: {queue: orders}\n    destinations: [{broker: us, queue: inbox, %sroom: {messages-ready: {stop: 100, resume: 40}}}]\n"
+	t.Run("declared by the shovel", func(t *testing.T) {
+		inWorld(t, func(w *world) {
+			w.eu.Put("orders", "1")
+			w.run(fmt.Sprintf(first, ""))
+			w.within(5*time.Second, "it goes", func() bool { return slices.Contains(w.us.QueueNames(), "inbox") && depth(w.us, "inbox") == 1 })
+		})
+	})
+	t.Run("predeclared", func(t *testing.T) {
+		inWorld(t, func(w *world) {
+			w.eu.Put("orders", "1")
+			w.run(fmt.Sprintf(first, "predeclared: true, "))
+			w.always(time.Minute, "it waits", func() bool { return !slices.Contains(w.us.QueueNames(), "inbox") })
+			holds(t, "the reason", w.status().Reason, "us queue=inbox: room not known: queue=inbox: "+broker.ErrNotFound.Error())
+		})
+	})
+}

@@ -27,6 +27,8 @@ type watch struct {
 	// declare makes the queue if it is missing: one that only weir makes, where waiting for it would be for ever. nil:
 	// somebody else makes it.
 	declare func(context.Context) error
+	// made: it is declared, empty, when it is first sent to, which waits for its depth.
+	made bool
 }
 
 func (w watch) String() string { return w.name + " " + w.at.String() }
@@ -40,6 +42,9 @@ func (w watch) read(ctx context.Context) (broker.Depth, error) {
 		if err = w.declare(ctx); err == nil {
 			depth, err = w.broker.Depth(ctx, w.at)
 		}
+	}
+	if errors.Is(err, broker.ErrNotFound) && w.made {
+		return broker.Depth{Ready: broker.Counted(0), At: time.Now()}, nil
 	}
 	if err != nil {
 		return broker.Depth{At: time.Now()}, err
