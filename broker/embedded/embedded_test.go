@@ -47,7 +47,7 @@ func connect(t *testing.T, url string, o ...nats.Option) jetstream.JetStream {
 // create makes a stream; right after a start or the loss of a node that may take a few tries.
 func create(t *testing.T, js jetstream.JetStream, replicas int) jetstream.Stream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		try, done := context.WithTimeout(ctx, time.Second) // a request before there is a leader gets no answer

@@ -55,8 +55,8 @@ func harness(s *system, replicas int) brokertest.Harness {
 	return brokertest.Harness{
 		Start: func(t *testing.T) *brokertest.Rig { return rig(t, s, replicas) },
 		// In a cluster it takes a moment until every node knows that nobody waits for a request any more. What a busy node
-		// gives to it in that moment comes again after the ack wait, a minute.
-		Timeout: 90 * time.Second,
+		// gives to it in that moment comes again after the ack wait, 30 s at least.
+		Timeout: patience,
 		Cannot: map[string]string{
 			brokertest.Blocked:      "a server of NATS refuses what it has no room for, and asks nobody to wait",
 			brokertest.ForeignWords: "an address in RabbitMQ's words has a meaning on JetStream",
@@ -81,7 +81,7 @@ func federation(s *system, replicas int) brokertest.Harness {
 func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 	js := s.native(t, nats.UserInfo("weir", "secret"))
 	var proxies []*brokertest.Proxy
-	c := jetstream.Config{SubjectPrefix: fresh("contract"), Streams: jetstream.Streams{Replicas: replicas}, Credentials: user("weir", "secret")}
+	c := jetstream.Config{SubjectPrefix: fresh("contract"), Streams: jetstream.Streams{Replicas: replicas}, Credentials: user("weir", "secret"), ConfirmTimeout: 15 * time.Second}
 	for _, u := range s.urls() {
 		p := brokertest.NewProxy(t, strings.TrimPrefix(u, "nats://"))
 		proxies = append(proxies, p)

@@ -96,22 +96,21 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// giveBack returns to the consumer what is unsettled. The consumer is read first: that has the server drop the requests
-// which nobody waits for any more, and would otherwise put what they were to get behind the rest.
+// giveBack returns to the consumer what is unsettled. The consumer is read first, also if that is nothing: that has the
+// server drop the requests which nobody waits for any more. What these were to get would be put behind the rest, or be
+// out of sight until its ack wait is over.
 func (s *Source) giveBack(rest []delivery) error {
-	if len(rest) > 0 {
-		ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
-		defer cancel()
-		err := s.conn.call(ctx, s.at.stream, func(ctx context.Context) error {
-			c, err := s.conn.js.Consumer(ctx, s.at.stream, s.at.consumer)
-			if err == nil {
-				s.b.returned.add(s.at.key(), c.CachedInfo(), len(rest))
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
+	defer cancel()
+	err := s.conn.call(ctx, s.at.stream, func(ctx context.Context) error {
+		c, err := s.conn.js.Consumer(ctx, s.at.stream, s.at.consumer)
+		if err == nil && len(rest) > 0 {
+			s.b.returned.add(s.at.key(), c.CachedInfo(), len(rest))
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return giveBack(s.conn.nats, rest)
 }
