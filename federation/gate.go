@@ -74,13 +74,13 @@ func (m *mirror) read(name string) {
 	m.tell()
 }
 
-// beginReading lets the link read what there is, though the bindings may not be equal yet.
-func (m *mirror) beginReading() {
+// beginReading lets the link read a buffer if it reads none yet, though the bindings may not be equal.
+func (m *mirror) beginReading(name string) {
 	m.mu.Lock()
 	reads := m.reading != ""
 	m.mu.Unlock()
 	if !reads {
-		m.read(append(m.others, m.current)[0])
+		m.read(name)
 	}
 }
 

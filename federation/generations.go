@@ -44,7 +44,9 @@ func (m *mirror) as(name string) broker.Buffer {
 // becomes an old generation; the next number is declared in its place.
 func (m *mirror) declare(ctx context.Context, b broker.Buffers) error {
 	existing, err := m.existing(ctx)
-	if err != nil && !errors.Is(err, broker.ErrUnsupported) {
+	cannotList := errors.Is(err, broker.ErrUnsupported)
+	if err != nil && !cannotList {
+		m.beginReading(m.base) // what waits there need not wait for this
 		return err
 	}
 	// The newest that fits, or a new one.
@@ -56,17 +58,23 @@ func (m *mirror) declare(ctx context.Context, b broker.Buffers) error {
 	}
 	for ; next <= mostGenerations; next++ {
 		for _, n := range append(try, next) {
-			err := b.DeclareBuffer(ctx, m.as(generation(m.base, n)))
-			if errors.Is(err, broker.ErrMismatch) {
-				if !slices.Contains(existing, n) {
+			mismatch := b.DeclareBuffer(ctx, m.as(generation(m.base, n)))
+			if errors.Is(mismatch, broker.ErrMismatch) {
+				if !slices.Contains(existing, n) { // it came after the listing
 					existing = append(existing, n)
+					m.upstream.forget()
 				}
 				continue
 			}
-			if err != nil {
-				return err
+			if mismatch != nil {
+				return mismatch
 			}
 			m.use(n, existing)
+			if cannotList && len(m.others) > 0 {
+				m.pair.log.Warn("buffer has other arguments; it stays as it is, because the upstream cannot be asked about it",
+					"buffer", m.others[0], "in-use", m.current, "error", err)
+				m.others = nil
+			}
 			return nil
 		}
 		try = nil
@@ -125,7 +133,7 @@ func (m *mirror) unbindOthers(ctx context.Context, b broker.Buffers) error {
 func (m *mirror) drainOthers(ctx context.Context, b broker.Buffers) (next time.Duration, err error) {
 	if len(m.others) == 0 {
 		m.read(m.current)
-		return checkEvery, nil
+		return time.Until(m.due), nil
 	}
 	listed, err := m.upstream.waiting(ctx, drainTick/2)
 	if err != nil {

@@ -3,6 +3,8 @@ package federation
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +53,8 @@ type buffer struct {
 	unbound map[string]bool
 	known   bool // bound is what it is bound with
 	bound   []broker.Binding
-	checked time.Time
+	mine    []broker.Binding // what this mirror has bound it with last
+	due     time.Time        // when bound is to be read back again
 }
 
 func newMirror(p pair, u *upstream, noticed func() string) *mirror {
@@ -160,7 +163,7 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 	if downstream == nil {
 		return checkEvery, nil
 	}
-	if recheck || time.Since(m.checked) >= checkEvery {
+	if recheck || !time.Now().Before(m.due) {
 		m.known = false
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -177,7 +180,7 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 		if err := m.declare(ctx, b); err != nil {
 			return 0, err
 		}
-		m.beginReading()
+		m.beginReading(append(m.others, m.current)[0])
 	}
 	if err := m.bind(ctx, b, downstream); err != nil {
 		return 0, err
@@ -200,22 +203,39 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker
 		m.filter.Store(&filter{m.pair.exchange.Type, want})
 	}
 	if !m.known {
-		if m.bound, err = b.Bound(ctx, m.as(m.current)); err != nil {
+		if err := m.readBack(ctx, b); err != nil {
 			return err
 		}
-		m.known, m.checked = true, time.Now()
 	}
 	add, remove := difference(want, m.bound)
 	if len(add)+len(remove) > 0 {
 		if err := b.Rebind(ctx, m.as(m.current), add, remove); err != nil {
 			return err
 		}
-		m.bound = want
+		m.bound, m.mine = want, want
 	}
 	if err := m.unbindOthers(ctx, b); err != nil {
 		return err
 	}
 	m.equal(len(want), len(add), len(remove))
+	return nil
+}
+
+// readBack reads what the buffer is bound with. Where the upstream cannot be asked (RabbitMQ without a management API),
+// what this mirror has bound itself must do: what others have, or it has in another life, is not known.
+func (m *mirror) readBack(ctx context.Context, b broker.Buffers) error {
+	bound, err := b.Bound(ctx, m.as(m.current))
+	switch {
+	case err == nil:
+		m.told(nil)
+	case errors.Is(err, broker.ErrUnsupported):
+		m.told(fmt.Errorf("bindings that went while weir was away stay, because they cannot be read back: %w", err))
+		bound = m.mine
+	default:
+		return err
+	}
+	m.bound, m.known = bound, true
+	m.due = time.Now().Add(checkEvery + rand.N(checkEvery/2)) // not all at a time
 	return nil
 }
 
@@ -239,10 +259,19 @@ func (m *mirror) unbind(ctx context.Context) {
 	m.pair.log.Info("buffer is not wanted any more; what is in it stays until weir gc", "buffer", m.current, "broker", m.pair.from.name)
 }
 
+// unbindAll takes away every binding of a buffer, whichever way it was bound.
 func unbindAll(ctx context.Context, b broker.Buffers, of broker.Buffer) error {
-	bound, err := b.Bound(ctx, of)
-	if err != nil || len(bound) == 0 {
-		return err
+	for _, of.FirstHop = range []bool{true, false} {
+		bound, err := b.Bound(ctx, of)
+		if err != nil {
+			return err
+		}
+		if len(bound) == 0 {
+			continue
+		}
+		if err := b.Rebind(ctx, of, nil, bound); err != nil {
+			return err
+		}
 	}
-	return b.Rebind(ctx, of, nil, bound)
+	return nil
 }

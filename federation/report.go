@@ -16,6 +16,7 @@ type report struct {
 	bindings int
 	equalAt  time.Time // since when they are equal; zero: not
 	why      error     // why the buffer is not as it should be
+	lasting  error     // what it can never be
 	since    time.Time
 	nextTry  time.Time
 	attempt  int
@@ -53,6 +54,13 @@ func (m *mirror) failed(err error, delay time.Duration) {
 	m.pair.log.Warn("bindings are not mirrored", "error", err, "attempt", attempt, "next-try", delay.Round(time.Millisecond))
 }
 
+// told notes what will not be right however often it is tried.
+func (m *mirror) told(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lasting = err
+}
+
 // opened notes that the link opens its source, and tells whether it has done so before.
 func (m *mirror) opened() (again bool) {
 	m.mu.Lock()
@@ -81,6 +89,9 @@ func (m *mirror) describe(s *link.Status) {
 	}
 	s.Federation = f
 	if m.why == nil {
+		if m.lasting != nil {
+			f.Problem = m.lasting.Error()
+		}
 		return
 	}
 	f.Problem = m.why.Error()
