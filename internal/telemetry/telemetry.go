@@ -79,7 +79,8 @@ func New(ctx context.Context, cfg *configs.Config, o Options) (*Telemetry, error
 	t.trace(provider, traces.Propagation)
 	t.stop = func(ctx context.Context) error {
 		err := provider.Shutdown(ctx)
-		return errors.Join(err, exporter.Shutdown(ctx)) // which ends a try that has taken too long
+		_ = exporter.Shutdown(ctx) // ends a try that has taken too long, which err tells
+		return err
 	}
 	return t, nil
 }
