@@ -12,21 +12,21 @@ import (
 	"weir/tests/lab"
 )
 
-// BenchmarkFederatedExchange: weir beside RabbitMQ's federation plugin, which both drain a full buffer. The newest version
-// has quorum buffers, 3.10 knows only classic ones.
-func BenchmarkFederatedExchange(b *testing.B) {
-	for version, queueType := range map[string]string{"newest": "quorum", "3.10": "classic"} {
-		b.Run(version, func(b *testing.B) {
-			e := newExchanges(b, version, queueType)
-			yaml := e.yaml(e.from.URIs()[0], e.from.Management()[0], fmt.Sprintf("prefetch-count: 1000, queue-type: %s", queueType))
-			ours := stage{fill: e.fill(gateway(yaml)), arrived: e.arrived, brokers: e.stage().brokers}
-			theirs := stage{fill: e.fill(e.plugin), arrived: e.arrived, brokers: e.stage().brokers}
-			for b.Loop() {
-				compare(b, "plugin",
-					func() result { return ours.measure(b, gateway(yaml)) },
-					func() result { return theirs.measure(b, e.plugin) })
-			}
-		})
+// BenchmarkFederatedExchange and BenchmarkFederatedExchangeOld: weir beside RabbitMQ's federation plugin, which both drain
+// a full buffer. The newest version has quorum buffers, 3.10 knows only classic ones.
+func BenchmarkFederatedExchange(b *testing.B)    { federatedExchanges(b, "newest", "quorum") }
+func BenchmarkFederatedExchangeOld(b *testing.B) { federatedExchanges(b, "3.10", "classic") }
+
+func federatedExchanges(b *testing.B, version, queueType string) {
+	e := newExchanges(b, version, queueType)
+	ours := gateway(e.yaml(e.from.URIs()[0], e.from.Management()[0], "prefetch-count: 1000, queue-type: "+queueType))
+	measure := func(move mover) func() result {
+		s := e.stage()
+		s.fill = e.fill(move)
+		return func() result { return s.measure(b, move) }
+	}
+	for b.Loop() {
+		compare(b, "plugin", measure(ours), measure(e.plugin))
 	}
 }
 
