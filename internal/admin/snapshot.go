@@ -12,7 +12,7 @@ import (
 )
 
 // hopsShown bounds the hops on the page.
-const hopsShown = 20
+const hopsShown = 8
 
 // Snapshot is all that the page shows at one moment.
 type Snapshot struct {

@@ -18,6 +18,7 @@ import (
 	"weir/internal/admin"
 	"weir/internal/demo"
 	"weir/internal/gateway"
+	"weir/internal/telemetry"
 )
 
 // demoListen is where the page of a demo is, unless somebody else is there: the default of admin.listen.
@@ -73,6 +74,15 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 		return err
 	}
 	defer server.Close()
+	cfg, _, err := demo.Load(folder)
+	if err != nil {
+		return err
+	}
+	tele, err := telemetry.New(ctx, cfg, telemetry.Options{Version: Version(), Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tele.Shutdown(context.WithoutCancel(ctx)) }()
 	_, _ = fmt.Fprintf(shown, "page: http://%s/ (its buttons ask for the token %s)\n", server.Addr(), token)
 
 	var report demo.Report
@@ -80,12 +90,13 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 	go func() {
 		defer close(done)
 		report, err = demo.Run(ctx, demo.Options{
-			Folder: folder,
-			For:    lasts,
-			Open:   a.open,
-			Show:   show(shown),
-			Serve:  func(g *gateway.Gateway) { server.Serve(g, admin.Extras{}) },
-			Log:    log,
+			Folder:  folder,
+			For:     lasts,
+			Open:    a.open,
+			Show:    show(shown),
+			Observe: tele.Observe,
+			Serve:   func(g *gateway.Gateway) { server.Serve(g, extras(tele, g)) },
+			Log:     log,
 		})
 	}()
 	select {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,8 @@ import (
 var orders = map[string]func(a, b topRow) int{
 	"name":     func(a, b topRow) int { return strings.Compare(a.Name, b.Name) },
 	"state":    func(a, b topRow) int { return severity(b.Level) - severity(a.Level) },
-	"rate":     func(a, b topRow) int { return int(b.rate - a.rate) },
-	"waiting":  func(a, b topRow) int { return int(ready(b.Row) - ready(a.Row)) },
+	"rate":     func(a, b topRow) int { return cmp.Compare(b.rate, a.rate) },
+	"waiting":  func(a, b topRow) int { return cmp.Compare(ready(b.Row), ready(a.Row)) },
 	"inflight": func(a, b topRow) int { return b.InFlight - a.InFlight },
 }
 
@@ -74,8 +75,10 @@ type top struct {
 	every  time.Duration
 	times  int
 
-	screen *os.File // nil: lines are printed one after another
-	before admin.Snapshot
+	screen  *os.File // nil: lines are printed one after another
+	now     admin.Snapshot
+	rows    []topRow
+	problem string // why the last look has failed
 }
 
 // topRow is a link and how fast it is.
@@ -113,7 +116,7 @@ func (t *top) run(ctx context.Context) error {
 				if !t.press(key) {
 					return nil
 				}
-				t.draw(t.before, t.before.At)
+				t.draw()
 			case <-ctx.Done():
 				return nil
 			}
@@ -163,27 +166,33 @@ func (t *top) press(key byte) bool {
 	return true
 }
 
-// look asks once, and draws.
+// look asks once, and draws. On a screen it goes on trying when a weir that did answer does so no more.
 func (t *top) look(ctx context.Context) error {
 	now, err := t.client.Snapshot(ctx)
-	if err != nil {
+	switch {
+	case err == nil:
+		t.rows = measured(t.now, now)
+		t.now, t.problem = now, ""
+	case t.screen == nil || t.now.At.IsZero():
 		return err
+	default:
+		t.problem = err.Error()
 	}
-	before := t.before
-	t.before = now
-	t.draw(before, now.At)
+	t.draw()
 	return nil
 }
 
-// draw shows the last snapshot; rates are those since the one before.
-func (t *top) draw(before admin.Snapshot, at time.Time) {
-	lines := []string{
-		fmt.Sprintf("weir %s  %s  %s", printable(t.before.Site), at.Local().Format(time.TimeOnly), printable(t.before.Verdict.Text)),
-		"",
+// draw shows what was seen last.
+func (t *top) draw() {
+	verdict := t.now.Verdict.Text
+	if t.problem != "" {
+		verdict = "what you see is old: " + t.problem
 	}
-	rows := measured(before, t.before)
-	slices.SortStableFunc(rows, orders[t.order])
-	lines = append(lines, strings.Split(topTable(rows, at, t.screen != nil), "\n")...)
+	lines := []string{
+		fmt.Sprintf("weir %s  %s  %s", printable(t.now.Site), t.now.At.Local().Format(time.TimeOnly), printable(verdict)), "",
+	}
+	slices.SortStableFunc(t.rows, orders[t.order])
+	lines = append(lines, strings.Split(topTable(t.rows, t.now.At, t.screen != nil), "\n")...)
 	if t.screen == nil {
 		_, _ = fmt.Fprintf(t.out, "%s\n\n", strings.Join(lines, "\n"))
 		return

@@ -24,6 +24,7 @@ import (
 	"weir/configs"
 	"weir/internal/brokers"
 	"weir/internal/gateway"
+	"weir/link"
 )
 
 // Config is the configuration that the demo's gateway runs.
@@ -53,6 +54,8 @@ type Options struct {
 	Open brokers.Open
 	// Show is called with each moment, four times a second.
 	Show func(Moment)
+	// Observe makes observers of the gateway's links. nil: nobody observes.
+	Observe func(cfg *configs.Config, spec link.Spec) link.Observe
 	// Serve is called once, when the gateway runs; what it starts may use the gateway also after the end. nil: nothing is.
 	Serve func(*gateway.Gateway)
 	// Log is for the gateway and the brokers.
@@ -93,15 +96,19 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return d.ledger.report(status.Counts.Confirmed), err
 }
 
-// start opens the brokers and runs the consumers and the gateway.
-func (d *demo) start(ctx context.Context) (err error) {
-	env := func(name string) (string, bool) {
+// Load reads Config, for brokers that keep their messages in folder.
+func Load(folder string) (*configs.Config, configs.Problems, error) {
+	return configs.Parse("weir.yaml", Config, func(name string) (string, bool) {
 		if name == dataVariable {
-			return d.Folder, true
+			return folder, true
 		}
 		return os.LookupEnv(name)
-	}
-	load := func() (*configs.Config, configs.Problems, error) { return configs.Parse("weir.yaml", Config, env) }
+	})
+}
+
+// start opens the brokers and runs the consumers and the gateway.
+func (d *demo) start(ctx context.Context) (err error) {
+	load := func() (*configs.Config, configs.Problems, error) { return Load(d.Folder) }
 	cfg, warnings, err := load()
 	if err != nil {
 		return err
@@ -120,7 +127,9 @@ func (d *demo) start(ctx context.Context) (err error) {
 		}
 		d.work("consumer in "+name, func() error { return r.consume(d.living, source, d.script.consumers[name]) })
 	}
-	d.gateway, err = gateway.Start(d.living, cfg, warnings, gateway.Options{File: "weir.yaml", Load: load, Open: d.open, Log: d.Log})
+	d.gateway, err = gateway.Start(d.living, cfg, warnings, gateway.Options{
+		File: "weir.yaml", Load: load, Open: d.open, Log: d.Log, Observe: d.Observe,
+	})
 	if err != nil {
 		return err
 	}

@@ -19,15 +19,20 @@ import (
 
 const loopback = "127.0.0.1:0"
 
+// federated is the link that federation makes of its policy.
+const federated = "us/exchanges/catalog"
+
 // regions has links in several states.
 const regions = `
 site: eu
 local: eu
 brokers:
-  eu: {type: rabbitmq, uris: [amqp://eu]}
-  us: {type: rabbitmq, uris: [amqp://us]}
+  eu: {type: rabbitmq, uris: [amqp://eu], management: {uris: [http://eu]}}
+  us: {type: rabbitmq, uris: [amqp://us], management: {uris: [http://us]}}
   ap: {type: nats, uris: [nats://ap]}
   sa: {type: rabbitmq, uris: [amqp://sa]}
+upstreams: {us: {broker: us}}
+policies: {shared: {pattern: ^catalog$, apply-to: exchanges, definition: {federation-upstream: us}}}
 shovels:
   orders-overflow:
     source: {queue: orders}
@@ -39,13 +44,16 @@ shovels:
   stock: {source: {broker: us, queue: stock}, destinations: [{broker: ap, queue: stock}]}
 `
 
-// prepare makes the queues; sa cannot be reached, and stock may not be used.
+// prepare makes queues and an exchange; sa cannot be reached, and stock may not be used.
 func prepare(b map[string]*memory.Broker) {
 	for _, broker := range b {
 		for _, queue := range []string{"orders", "audit", "invoices", "returns", "stock"} {
 			broker.Declare(queue, memory.Queue{})
 		}
 	}
+	b["eu"].DeclareExchange("catalog", memory.Topic)
+	b["eu"].Declare("shop", memory.Queue{})
+	b["eu"].Bind("shop", "catalog", "item.#")
 	b["sa"].Down(errors.New("dial tcp 10.3.0.1:5672: connection refused"))
 	b["us"].Deny("stock")
 }
@@ -71,13 +79,14 @@ func testStates(t *testing.T, b *browser) {
 	s := newSite(t, regions, loopback, recent{}, prepare)
 	s.brokers["eu"].Put("orders", many(150)...)
 	p := b.open(t, s.url)
-	p.says("#verdict", "2 of 5 links are down: returns, stock")
+	p.says("#verdict", "2 of 6 links are down: returns, stock")
 	for name, wants := range map[string][]string{
 		"audit":           {"idle", "eu queue=audit", "ap queue=audit"},
 		"invoices":        {"paused", "waits until somebody resumes it"},
 		"orders-overflow": {"shut", "opens at 1000", "us queue=orders, else ap queue=orders"},
 		"returns":         {"retrying", "connection refused", "tries again by itself"},
 		"stock":           {"denied", "Credentials or permissions"},
+		federated:         {"idle", "federation by policy shared, 1 binding", "eu exchange=catalog"},
 	} {
 		for _, want := range wants {
 			p.until(row(name, "row.innerText.includes("+quote(want)+")"))
@@ -87,7 +96,7 @@ func testStates(t *testing.T, b *browser) {
 
 	// The map says the same, to everybody.
 	p.until("document.querySelectorAll('#map .broker').length === 6") // and two for the link between others
-	for _, want := range []string{"eu to us: 2 links, 1 paused, 1 shut", "sa to eu: returns, retrying", "us to ap: stock, denied", "eu to ap: 2 links, 1 idle, 1 shut"} {
+	for _, want := range []string{"eu to us: 2 links, 1 paused, 1 shut", "us to eu: us/exchanges/catalog, idle", "sa to eu: returns, retrying", "us to ap: stock, denied", "eu to ap: 2 links, 1 idle, 1 shut"} {
 		p.until("document.getElementById('map').getAttribute('aria-label').includes(" + quote(want) + ")")
 	}
 	p.until("document.querySelectorAll('#map .arrow.down').length === 2")
@@ -99,7 +108,7 @@ func testStates(t *testing.T, b *browser) {
 
 	// The hops.
 	p.says("#hops", "order-4711")
-	p.says("#hops", "waited 12s (jetstream), confirmed in 83 ms, 2 attempts; ready 1200, opens at 1000")
+	p.says("#hops", "waited 12.4s (jetstream), confirmed in 83 ms, 2 attempts; ready 1200, opens at 1000")
 
 	// Only what needs attention.
 	p.do(chromedp.Click(chromedp.CSS("#only-down")))
@@ -121,7 +130,7 @@ func testLive(t *testing.T, b *browser) {
 	p.says("#decisions", "ready 1500, opens at 1000; to us queue=orders")
 	p.until(row("orders-overflow", "Number(row.querySelector('.confirmed').textContent.replace(',', '')) >= 1300"))
 	s.brokers["sa"].Up()
-	p.says("#verdict", "1 of 5 links is down: stock")
+	p.says("#verdict", "1 of 6 links is down: stock")
 	p.until("window.sameDocument === true")
 }
 
@@ -143,6 +152,9 @@ func testButtons(t *testing.T, b *browser) {
 	p.until(row("audit", "row.innerText.includes('paused') && row.innerText.includes('by a test')"))
 	p.click("audit")
 	p.until(row("audit", "row.innerText.includes('idle')"))
+	p.click(federated)
+	p.answer("")
+	p.until(row(federated, "row.innerText.includes('paused')"))
 
 	s.brokers["eu"].Put("orders", many(5)...)
 	p.do(chromedp.Click(chromedp.CSS("#gauges button[data-mode=on]")))
@@ -315,7 +327,7 @@ func testLooks(t *testing.T, b *browser) {
 		for _, width := range []int64{1280, 390} {
 			p.scheme(colours)
 			p.do(chromedp.EmulateViewport(width, 900))
-			p.until(fmt.Sprintf("document.getElementById('map').clientWidth <= %d && document.querySelectorAll('#map .arrow').length === 4", width))
+			p.until(fmt.Sprintf("document.getElementById('map').clientWidth <= %d && document.querySelectorAll('#map .arrow').length === 5", width))
 			p.until("document.documentElement.scrollWidth <= innerWidth")
 			p.until("[...document.querySelectorAll('main *')].every((e) => e.closest('svg, thead, .unseen') || e.getBoundingClientRect().right <= innerWidth + 1)")
 			papers[colours] = evaluate[string](p, "getComputedStyle(document.documentElement).backgroundColor")

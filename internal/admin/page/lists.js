@@ -1,6 +1,6 @@
 // The last decisions of overflow shovels, and the hops of recent messages.
 
-import {clock, day, keyed, make, name, plain, span, write} from './text.js';
+import {clock, day, keyed, make, name, plain, took, write} from './text.js';
 
 const decisionsShown = 8;
 
@@ -32,10 +32,10 @@ function hop(h) {
 	const item = entry(h.at, name(h['message-id'] || h['trace-id'] || 'without an id'), plain(h.outcome), well ? 'well' : 'attention');
 	const parts = [];
 	if (h['wait-seconds'] !== undefined) {
-		parts.push(`waited ${span(h['wait-seconds'])} (${plain(h['wait-from'])})`);
+		parts.push(`waited ${took(h['wait-seconds'])} (${plain(h['wait-from'])})`);
 	}
 	if (h['confirm-seconds'] !== undefined) {
-		parts.push('confirmed in ' + span(h['confirm-seconds']));
+		parts.push('confirmed in ' + took(h['confirm-seconds']));
 	}
 	if (h.attempts > 1) {
 		parts.push(h.attempts + ' attempts');

@@ -47,10 +47,17 @@ function update(row, link, snapshot, rates) {
 	write(button, does === 'pause' ? 'Pause' : 'Resume');
 }
 
+// about is the kind of a link and, where federation has made it, why and how much it carries over.
 function about(link) {
 	const f = link.federation;
-	const more = f ? ` of ${plain(f.upstream)} by policy ${plain(f.policy)}` : '';
-	return ' ' + link.kind + more;
+	if (!f) {
+		return ' ' + link.kind;
+	}
+	const parts = [` ${link.kind} by policy ${plain(f.policy)}`];
+	if (f.bindings !== undefined) {
+		parts.push(count(f.bindings) + (f.bindings === 1 ? ' binding' : ' bindings'));
+	}
+	return parts.join(', ');
 }
 
 // why is the reason, and when the next try is due.

@@ -79,11 +79,16 @@ export function perSecond(rate) {
 	return (rate > 0 && rate < 10 ? fine : whole).format(rate) + '/s';
 }
 
-// span is a length of time, as 3m 12s.
-export function span(seconds) {
-	if (seconds < 1 && seconds > 0) {
-		return Math.max(1, Math.round(seconds * 1000)) + ' ms';
+// took is how long something lasted, as 83 ms or 12.4s.
+export function took(seconds) {
+	if (seconds < 1) {
+		return (seconds < 0.001 ? '<1' : Math.round(seconds * 1000)) + ' ms';
 	}
+	return seconds < 60 ? fine.format(seconds) + 's' : span(seconds);
+}
+
+// span is a length of time in whole seconds, as 3m 12s.
+export function span(seconds) {
 	const s = Math.max(0, Math.floor(seconds));
 	if (s < 60) {
 		return s + 's';
@@ -98,4 +103,4 @@ export function span(seconds) {
 }
 
 // since is how long before now a moment was.
-export const since = (then, now) => span(Math.max(0, Math.floor((new Date(now) - new Date(then)) / 1000)));
+export const since = (then, now) => span((new Date(now) - new Date(then)) / 1000);
