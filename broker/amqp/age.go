@@ -107,31 +107,73 @@ type history struct {
 }
 
 type record struct {
-	mu   sync.Mutex
-	ages ages
-	last queue
-	at   time.Time // of last
+	mu      sync.Mutex
+	ages    ages
+	last    queue
+	at      time.Time // of last
+	asking  bool
+	carried bool // a consumer of another gateway, or of the federation plugin, has been seen
 }
 
-// readEvery is the shortest time between two questions about one queue. The broker's statistics change every 5 s.
-const readEvery = time.Second
+const (
+	// readEvery is the shortest time between two questions about one queue. The broker's statistics change every 5 s.
+	readEvery = time.Second
+	// stale is how old an answer may be that is given while the next one is on its way.
+	stale = 3 * time.Second
+)
 
-// read asks the management API about a queue, or repeats its last answer if that is fresh.
-func (h *history) read(ctx context.Context, m *management, vhost, name string) (info queue, least, most broker.Age, err error) {
+// latest is what is known of a queue beside what AMQP tells.
+type latest struct {
+	queue
+	least, most broker.Age
+	carried     bool
+}
+
+// read tells what the management API has said of a queue, and asks it again if that was a while ago. It waits for the
+// answer only if there is none that is good enough.
+func (h *history) read(ctx context.Context, p *pool, m *management, vhost, name string) (latest, error) {
 	r := h.record(name)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.at) >= readEvery {
-		if r.last, err = m.queue(ctx, vhost, name); err != nil {
-			return queue{}, broker.Age{}, broker.Age{}, err
-		}
-		r.at = time.Now()
-		if r.last.Ready != nil && r.last.Unacked != nil {
-			r.ages.add(sample{at: r.at, ready: *r.last.Ready, unacked: *r.last.Unacked, counters: r.last.Stats})
-		}
+	age, asking := time.Since(r.at), r.asking
+	if age >= readEvery && age < stale && !asking {
+		r.asking = true
 	}
-	least, most = r.ages.bounds()
-	return r.last, least, most, nil
+	r.mu.Unlock()
+	switch {
+	case age >= stale:
+		if err := r.ask(ctx, m, vhost, name); err != nil {
+			return latest{}, err
+		}
+	case age >= readEvery && !asking:
+		p.begin(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stale)
+			defer cancel()
+			_ = r.ask(ctx, m, vhost, name) // who asks when it is stale gets the error
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.asking = false
+		})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	least, most := r.ages.bounds()
+	return latest{r.last, least, most, r.carried}, nil
+}
+
+// ask asks the management API.
+func (r *record) ask(ctx context.Context, m *management, vhost, name string) error {
+	q, err := m.queue(ctx, vhost, name)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last, r.at = q, time.Now()
+	r.carried = r.carried || slices.ContainsFunc(q.Details, consumer.carries)
+	if q.Ready != nil && q.Unacked != nil {
+		r.ages.add(sample{at: r.at, ready: *q.Ready, unacked: *q.Unacked, counters: q.Stats})
+	}
+	return nil
 }
 
 func (h *history) record(name string) *record {

@@ -218,6 +218,15 @@ func (p *pool) vacate(c *connection, ch *amqp091.Channel) error {
 	}
 }
 
+// begin runs something beside, unless the pool is closed; close waits for it.
+func (p *pool) begin(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.running.Go(f)
+	}
+}
+
 // close closes every connection, whoever uses it, and waits for every goroutine.
 func (p *pool) close() {
 	p.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,27 +33,31 @@ func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, er
 		return broker.Depth{}, fmt.Errorf("depth of %v on broker %s: %w", at, b.config.Name, err)
 	}
 	d := broker.Depth{Ready: broker.Counted(int64(counted.Messages)), At: time.Now()}
-	others := int64(counted.Consumers)
+	others := int64(counted.Consumers) - b.consumers.here(at.Queue)
+	certain := true // what the others are; one that has just come to where there have been carriers may be another of them
 	known := counted.Messages != 0 || counted.Consumers != 0
 
 	if b.management != nil {
-		info, least, most, err := b.history.read(ctx, b.management, b.config.VHost, at.Queue)
+		info, err := b.history.read(ctx, b.pool, b.management, b.config.VHost, at.Queue)
 		b.complain(err)
 		if err == nil {
 			known = known || info.Type == "classic" || info.empty()
 			if info.Unacked != nil {
 				d.Unacked = broker.Counted(*info.Unacked)
 			}
-			d.OldestAtLeast, d.OldestAtMost = least, most
-			others -= b.consumers.elsewhere(at.Queue, info)
+			d.OldestAtLeast, d.OldestAtMost = info.least, info.most
+			carriers, told := b.consumers.elsewhere(at.Queue, info.queue)
+			certain = !info.carried || told == others
+			others -= carriers
 		}
 	}
-	others -= b.consumers.here(at.Queue)
 	if !known {
 		d.Ready = broker.Count{}
 		return d, nil
 	}
-	d.Consumers = broker.Counted(max(others, 0))
+	if certain {
+		d.Consumers = broker.Counted(max(others, 0))
+	}
 	if d.Ready.N == 0 && d.OldestAtMost.Known {
 		d.OldestAtLeast, d.OldestAtMost = broker.Aged(0), broker.Aged(0)
 	}
@@ -110,19 +115,24 @@ func (c *consumers) here(queue string) int64 {
 	return int64(len(c.tags[queue]))
 }
 
-// elsewhere counts those of other gateways and of the federation plugin.
-func (c *consumers) elsewhere(queue string, info queue) (n int64) {
+// elsewhere counts the consumers that the management API tells of and that are not of this process; carriers among them
+// are those of other gateways and of the federation plugin.
+func (c *consumers) elsewhere(queue string, info queue) (carriers, all int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, consumer := range info.Details {
 		if c.tags[queue][consumer.Tag] {
 			continue
 		}
-		for _, prefix := range carriers {
-			if strings.HasPrefix(consumer.Tag, prefix) {
-				n++
-			}
+		all++
+		if consumer.carries() {
+			carriers++
 		}
 	}
-	return n
+	return carriers, all
+}
+
+// carries: by its tag it moves messages from broker to broker.
+func (c consumer) carries() bool {
+	return slices.ContainsFunc(carriers[:], func(prefix string) bool { return strings.HasPrefix(c.Tag, prefix) })
 }

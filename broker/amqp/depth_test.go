@@ -26,6 +26,16 @@ func TestDepthCarriers(t *testing.T) {
 			return must(one.Depth(t.Context(), at))(t).Consumers == broker.Counted(1) &&
 				must(two.Depth(t.Context(), at))(t).Consumers == broker.Counted(1)
 		})
+		// Of another carrier the management API hears seconds later.
+		more := must(newBroker(t, config(v)).OpenSource(t.Context(), at, broker.SourceOptions{Link: "more", Window: 1}))(t)
+		defer more.Close()
+		eventually(t, func() bool {
+			consumers := must(one.Depth(t.Context(), at))(t).Consumers
+			if consumers.Known && consumers.N != 1 {
+				t.Fatalf("%d consumers, want 1", consumers.N)
+			}
+			return consumers.Known
+		})
 	})
 }
 

@@ -131,11 +131,14 @@ type queue struct {
 	Ready     *int64         `json:"messages_ready"`
 	Unacked   *int64         `json:"messages_unacknowledged"`
 	Consumers *int64         `json:"consumers"`
-	Details   []struct {
-		Tag    string `json:"consumer_tag"`
-		Status string `json:"activity_status"`
-	} `json:"consumer_details"`
-	Stats counters `json:"message_stats"`
+	Details   []consumer     `json:"consumer_details"`
+	Stats     counters       `json:"message_stats"`
+}
+
+// consumer is what the API tells of a consumer.
+type consumer struct {
+	Tag    string `json:"consumer_tag"`
+	Status string `json:"activity_status"`
 }
 
 // counters count since the queue was made, or since a node was started.
