@@ -16,6 +16,12 @@
 //	session.awaitRetry (refusal.go)  back-off, then a round for what was refused; settleRefused: its last resort
 //	session.close (session.go)  gives back what is unsettled
 //
+// Beside the flow:
+//
+//	Link.sample (sample.go)          reads the depth of the source now and then; stuck.go judges by it
+//	session.askStanding (standby.go) asks a source that is silent whether another consumer has its queue
+//	entry.sending ... (trail.go)     tells those who follow a message; histogram.go: how long all of them took
+//
 // # The guarantee
 //
 // With AckMode OnConfirm a message is acked at its source only after its destination has confirmed it. After a fault what
