@@ -7,8 +7,9 @@ import (
 	"weir/broker"
 )
 
-// A batch should be consumed as soon as it has come. prompt is how long it may take before the next one is made smaller;
-// within half of that the next one is larger. So a batch is about as much as consumers take in that time.
+// A batch should be consumed as soon as it has come. prompt is how long that may take before the next one is made smaller;
+// within half of it, or before the first reading after it has come, the next one is larger. So a batch is about as much as
+// consumers take in that time.
 const prompt = 250 * time.Millisecond
 
 // How long a gate stays open without demand, so that it does not flap with slow consumers: nothing comes meanwhile beyond
@@ -30,23 +31,29 @@ type demand struct {
 
 	lacking time.Time // since when readings have found no demand; zero: the last one did
 	blind   time.Time // since when the depth has not been known; zero: it is
-	spent   time.Time // since when the batch has been used up and not consumed; zero: it is not so
-	halved  time.Time // when spent last made the batch smaller
+	halved  time.Time // when the batch, used up and not consumed, was first seen so or last made smaller; zero: it is not so
 }
 
 // look is one reading, and what goes with it.
 type look struct {
 	at    time.Time // when it was begun
 	depth broker.Depth
-	// spent: the whole batch had been forwarded by then, so that no more came.
-	spent bool
 	// busy is until when the consumers are known to have no time for messages from elsewhere.
 	busy time.Time
+	progress
 }
 
-// judge takes a reading into account. consumed tells whether all that had been forwarded when the reading was begun has
-// been consumed, and more is wanted.
-func (d *demand) judge(l look) (consumed bool) {
+// progress is how far a batch has come when a reading is begun.
+type progress struct {
+	batch int           // its size
+	full  bool          // all of it has come from the upstream: no more comes before the next one is granted
+	spent bool          // all of it has arrived downstream, too
+	age   time.Duration // of the oldest message that is not known to have been consumed
+}
+
+// judge takes a reading into account, and tells whether the next batch may come: all that had been forwarded when the
+// reading was begun has been consumed, and more is wanted.
+func (d *demand) judge(l look) (granted bool) {
 	ready, consumers := l.depth.Ready, l.depth.Consumers
 	if !ready.Known || !consumers.Known {
 		d.unknown(l.at)
@@ -55,26 +62,26 @@ func (d *demand) judge(l look) (consumed bool) {
 	d.blind = time.Time{}
 	d.why = describe(l)
 	least := min(max(int(consumers.N), 1), d.most)
-	if ready.N > 0 || consumers.N == 0 || l.at.Before(l.busy) {
-		d.unwanted(l, least)
+	consumed := ready.N == 0 && consumers.N > 0
+	if quick := l.age <= prompt/2 || l.spent && d.halved.IsZero(); consumed && d.open && l.full && quick {
+		d.batch = min(2*l.batch, d.most)
+	}
+	if !consumed || l.at.Before(l.busy) {
+		d.unwanted(l, consumed, least)
 		return false
 	}
-	switch {
-	case !d.open:
-		d.open, d.batch = true, 2*d.batch
-	case l.spent && (d.spent.IsZero() || l.at.Sub(d.spent) <= prompt/2):
-		d.batch = min(2*d.batch, d.most)
+	if !d.open {
+		d.open, d.batch = true, 2*d.batch // of what busy consumers have taken all the same
 	}
 	d.batch = min(max(d.batch, least), d.most)
-	d.lacking, d.spent = time.Time{}, time.Time{}
+	d.lacking, d.halved = time.Time{}, time.Time{}
 	return true
 }
 
 // unwanted notes a reading that found no demand: patience runs out, and a batch that is not consumed was too large.
-func (d *demand) unwanted(l look, least int) {
-	busy := l.depth.Ready.N == 0 && l.depth.Consumers.N > 0 // what came has been consumed
+func (d *demand) unwanted(l look, consumed bool, least int) {
 	if !d.open {
-		if !busy {
+		if !consumed {
 			d.batch = 0
 		}
 		return
@@ -83,16 +90,16 @@ func (d *demand) unwanted(l look, least int) {
 		d.lacking = l.at
 	}
 	switch {
-	case busy || !l.spent:
-	case d.spent.IsZero():
-		d.spent, d.halved = l.at, l.at
+	case consumed || !l.spent:
+	case d.halved.IsZero():
+		d.halved = l.at
 	case l.at.Sub(d.halved) >= prompt:
 		d.batch, d.halved = max(d.batch/2, least), l.at
 	}
 	if l.at.Sub(d.lacking) >= patience {
 		batch := d.batch
 		d.shut()
-		if busy {
+		if consumed {
 			d.batch = batch
 		}
 	}

@@ -131,7 +131,7 @@ func (g *demandGate) look(ctx context.Context) (wanted bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	wanted, granted, size := g.consider(began, depth, err, m.spent)
+	wanted, granted, size := g.consider(began, depth, err, m.progress)
 	if err == nil && depth.Ready.Known && depth.Ready.N == 0 && !depth.At.Before(began) {
 		g.batches.gone(m)
 	}
@@ -142,7 +142,7 @@ func (g *demandGate) look(ctx context.Context) (wanted bool, err error) {
 }
 
 // consider takes a reading into account.
-func (g *demandGate) consider(began time.Time, depth broker.Depth, err error, spent bool) (wanted, granted bool, size int) {
+func (g *demandGate) consider(began time.Time, depth broker.Depth, err error, p progress) (wanted, granted bool, size int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.looked = began
@@ -159,7 +159,7 @@ func (g *demandGate) consider(began time.Time, depth broker.Depth, err error, sp
 	g.unread, g.ready = err, depth.Ready
 	was := d.open
 	d.most = g.batches.largest()
-	granted = d.judge(look{at: began, depth: depth, spent: spent, busy: g.place.busyUntil()})
+	granted = d.judge(look{at: began, depth: depth, progress: p, busy: g.place.busyUntil()})
 	if d.open != was {
 		g.changed = time.Now()
 		g.log.Debug("demand changed", "wanted", d.open, "why", d.why)

@@ -11,7 +11,8 @@ import (
 )
 
 // Each story is told in readings, one a line: when it was made, messages ready and consumers (? is not known), whether the
-// batch was spent; behind the bar what came of it. A + grants the next batch. "busy" gives the time of consumers away.
+// batch has come from the upstream ("full"), and has arrived, too ("spent"); behind the bar what came of it. A + grants the
+// next batch. "busy" is until when the consumers have no time.
 func TestDemand(t *testing.T) {
 	for name, story := range map[string]string{
 		"fast consumers: the batch doubles while it is used up, and stays what is enough": `
@@ -20,7 +21,17 @@ func TestDemand(t *testing.T) {
 			1.02s  0/2 spent   | open 4 +
 			1.04s  0/2 spent   | open 8 +
 			1.06s  0/2         | open 8 +
-			1.08s  0/2 spent   | open 16 +`,
+			1.08s  0/2 full    | open 16 +`,
+		"a broker whose depth is read slowly: the first reading after a batch has come tells": `
+			0s     0/2         | open 2 +
+			600ms  0/2 spent   | open 4 +
+			1.2s   0/2 spent   | open 8 +
+			1.8s   3/2 spent   | open 8
+			2.4s   0/2 spent   | open 8 +`,
+		"a window that is full because confirms are slow: no larger than what is consumed promptly": `
+			0s     0/2         | open 2 +
+			100ms  0/2 full    | open 4 +
+			240ms  0/2 full    | open 4 +`,
 		"consumers that need a moment: the batch keeps its size": `
 			0s     0/2         | open 2 +
 			20ms   0/2 spent   | open 4 +
@@ -89,7 +100,7 @@ func TestDemand(t *testing.T) {
 			4s     0/2         | open 4 +`,
 		"the size of a batch is forgotten with the consumers": `
 			0s     0/2         | open 2 +
-			1s     0/2 spent   | open 4 +
+			100ms  0/2 spent   | open 4 +
 			2s     0/2 busy=5s | open 4
 			3s     0/2         | shut: 2 consumers downstream, but messages have left there for lack of free ones
 			4s     0/0         | shut: no consumers downstream
@@ -102,7 +113,7 @@ func TestDemand(t *testing.T) {
 			var told strings.Builder
 			d := demand{most: 100}
 			began := time.Unix(0, 0)
-			busy := began
+			busy, granted, batch := began, began, 0
 			for line := range strings.Lines(strings.TrimPrefix(story, "\n")) {
 				input, _, _ := strings.Cut(line, "|")
 				words := strings.Fields(input)
@@ -113,17 +124,19 @@ func TestDemand(t *testing.T) {
 						busy = began.Add(duration(t, until))
 					} else {
 						l.spent = word == "spent"
+						l.full = l.spent || word == "full"
 					}
 				}
-				l.busy = busy
-				granted := d.judge(l)
+				l.busy, l.batch, l.age = busy, batch, l.at.Sub(granted)
+				consumed := d.judge(l)
 				fmt.Fprintf(&told, "%s| ", input)
 				if !d.open {
 					fmt.Fprintf(&told, "shut: %s", d.why)
 				} else {
 					fmt.Fprintf(&told, "open %d", d.batch)
 				}
-				if granted {
+				if consumed {
+					granted, batch = l.at, d.batch
 					told.WriteString(" +")
 				}
 				told.WriteByte('\n')

@@ -38,10 +38,11 @@ func TestQueuesAcrossBrands(t *testing.T) {
 	}
 	for _, pairing := range [][2]string{{"RabbitMQ", "JetStream"}, {"JetStream", "RabbitMQ"}, {"JetStream", "JetStream"}} {
 		t.Run(pairing[0]+" to "+pairing[1], func(t *testing.T) {
+			t.Parallel()
 			us, eu := sides[pairing[0]](t), sides[pairing[1]](t)
 			us.declare()
 			eu.declare()
-			const n = 2000
+			const n = 500
 			us.put(0, n)
 			config := "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: {type: nats, uris: [\"nats://eu:4222\"]}\n  us: {type: nats, uris: [\"nats://us:4222\"]}\n"
 			g := start(t, config, map[string]broker.Broker{"eu": eu.driver("eu"), "us": us.driver("us")}, workFromUS)

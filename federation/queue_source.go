@@ -40,7 +40,7 @@ func newBatches(b broker.Broker, most int, memory int64) *batches {
 type mark struct {
 	session int
 	landed  int64
-	spent   bool // the batch had been used up: nothing was on its way, nothing more came
+	progress
 }
 
 // mark is asked for before a depth is read.
@@ -49,7 +49,7 @@ func (b *batches) mark() mark {
 	defer b.mu.Unlock()
 	m := mark{session: b.session, landed: b.landed}
 	if s := b.source; s != nil {
-		m.spent = len(s.out) == 0 && s.kept >= s.window
+		m.progress = s.progress()
 	}
 	return m
 }
@@ -118,7 +118,7 @@ func (b *batches) status() batchStatus {
 	defer b.mu.Unlock()
 	s := batchStatus{size: b.size, stranded: b.landed - b.consumed, moved: b.moved}
 	if b.source != nil {
-		s.size = b.source.window
+		s.size = b.source.batch
 	}
 	return s
 }
@@ -141,7 +141,7 @@ func (b *batches) OpenSource(ctx context.Context, at broker.Address, o broker.So
 	if err != nil {
 		return nil, err
 	}
-	s := &batchSource{Source: source, of: b, window: o.Window}
+	s := &batchSource{Source: source, of: b, batch: o.Window, window: o.Window}
 	b.mu.Lock()
 	b.source = s
 	b.mu.Unlock()
@@ -156,20 +156,48 @@ type batchSource struct {
 	settling sync.Mutex // one settlement at a time at Source, in order; taken before of.mu
 
 	// guarded by of.mu
-	window int
-	out    []uint64 // tags of what the link has in hand, in order of receipt
+	batch  int       // the most that may be on its way or lie downstream
+	window int       // of the consumer: less than batch while it came on top of what was on its way
+	came   int       // messages received
+	before int       // of them, those of the consumers before
+	passed int       // settled at Source
+	out    []receipt // what the link has in hand, in order
 	acks   []keptAck
-	kept   int   // messages in acks
 	free   bool  // acks are passed on: nothing more comes
 	err    error // why one could not be
+}
+
+// receipt is one message that has come from the upstream.
+type receipt struct {
+	tag uint64
+	at  time.Time
 }
 
 // keptAck is an ack that waits until its messages have been consumed downstream.
 type keptAck struct {
 	m      *broker.Message
-	n      int   // how many messages it settles
-	single bool  // by Settle
-	landed int64 // batches.landed with them
+	n      int       // how many messages it settles
+	first  time.Time // when the first of them came
+	single bool      // by Settle
+	landed int64     // batches.landed with them
+}
+
+// progress tells how far the batch has come. The caller holds of.mu.
+func (s *batchSource) progress() progress {
+	p := progress{batch: s.batch, full: s.came-max(s.before, s.passed) >= s.window}
+	p.spent = p.full && len(s.out) == 0
+	switch {
+	case len(s.acks) > 0:
+		p.age = time.Since(s.acks[0].first)
+	case len(s.out) > 0:
+		p.age = time.Since(s.out[0].at)
+	}
+	return p
+}
+
+// find is the place of a message among those that the link has in hand, -1 if it is not there. The caller holds of.mu.
+func (s *batchSource) find(m *broker.Message) int {
+	return slices.IndexFunc(s.out, func(r receipt) bool { return r.tag == m.Tag })
 }
 
 // Receive implements broker.Source.
@@ -180,11 +208,12 @@ func (s *batchSource) Receive(ctx context.Context) (*broker.Message, error) {
 	}
 	b := s.of
 	b.mu.Lock()
-	first := len(s.out) == 0 && s.kept == 0
-	s.out = append(s.out, m.Tag)
+	first := s.came == s.passed
+	s.came++
+	b.moved = time.Now()
+	s.out = append(s.out, receipt{m.Tag, b.moved})
 	b.count++
 	b.bytes += int64(len(m.Body))
-	b.moved = time.Now()
 	b.mu.Unlock()
 	if first {
 		b.tell()
@@ -202,23 +231,31 @@ func (b *batches) tell() {
 
 // Ack implements broker.Source.
 func (s *batchSource) Ack(last *broker.Message) error {
+	a := keptAck{m: last}
 	s.of.mu.Lock()
-	n := slices.Index(s.out, last.Tag) + 1
-	s.out = s.out[n:]
+	if a.n = s.find(last) + 1; a.n > 0 {
+		a.first = s.out[0].at
+		s.out = s.out[a.n:]
+	}
 	s.of.mu.Unlock()
-	return s.keep(keptAck{m: last, n: n})
+	return s.keep(a)
 }
 
 // Settle implements broker.Source. What has not gone downstream is settled at once.
 func (s *batchSource) Settle(m *broker.Message, how broker.Settlement) error {
+	a := keptAck{m: m, n: 1, single: true}
 	s.of.mu.Lock()
-	if i := slices.Index(s.out, m.Tag); i >= 0 {
+	if i := s.find(m); i >= 0 {
+		a.first = s.out[i].at
 		s.out = slices.Delete(s.out, i, i+1)
 	}
 	s.of.mu.Unlock()
 	if how == broker.Acked {
-		return s.keep(keptAck{m: m, n: 1, single: true})
+		return s.keep(a)
 	}
+	s.of.mu.Lock()
+	s.passed++
+	s.of.mu.Unlock()
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	return s.Source.Settle(m, how)
@@ -231,14 +268,12 @@ func (s *batchSource) keep(a keptAck) error {
 	b.landed += int64(a.n)
 	a.landed = b.landed
 	s.acks = append(s.acks, a)
-	s.kept += a.n
-	spent := len(s.out) == 0 && s.kept >= s.window
-	free, err := s.free, s.err
+	p, free, err := s.progress(), s.free, s.err
 	b.mu.Unlock()
 	switch {
 	case free:
 		return s.pass(a.landed)
-	case spent:
+	case p.spent:
 		b.tell()
 	}
 	return err
@@ -252,7 +287,7 @@ func (s *batchSource) pass(landed int64) error {
 	b.mu.Lock()
 	n, last := 0, -1
 	for n < len(s.acks) && s.acks[n].landed <= landed {
-		s.kept -= s.acks[n].n
+		s.passed += s.acks[n].n
 		if !s.acks[n].single {
 			last = n
 		}
@@ -280,24 +315,44 @@ func (s *batchSource) pass(landed int64) error {
 // resizeTimeout bounds how long an upstream may take to change a window; meanwhile no depth is read.
 const resizeTimeout = 10 * time.Second
 
-// next lets the next batch come. Its size changes only once the last one has been used up: what an old window has delivered
-// comes on top of a new one.
+// next lets the next batch come.
 func (s *batchSource) next(ctx context.Context, m mark, size int) {
-	b := s.of
-	b.mu.Lock()
-	resize := m.spent && size != s.window && !s.free
-	b.mu.Unlock()
-	if resizer, ok := s.Source.(broker.Resizer); ok && resize {
-		timed, cancel := context.WithTimeout(ctx, resizeTimeout)
-		err := resizer.Resize(timed, size)
-		cancel()
-		if err == nil { // a lost session shows at Receive
-			b.mu.Lock()
-			s.window = size
-			b.mu.Unlock()
-		}
+	if window, before := s.windowFor(m, size); window > 0 {
+		s.resize(ctx, window, size, before)
 	}
 	_ = s.pass(m.landed) // the next ack tells
+}
+
+// windowFor is the window of the consumer that brings batches of another size, and how many messages have come before it.
+// A window of 0: the consumer stays. It changes only when it has brought all it could, or that would come on top of what
+// the next one brings; what is still on its way downstream does.
+func (s *batchSource) windowFor(m mark, size int) (window, before int) {
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	onItsWay := len(s.out) + int(s.of.landed-m.landed)
+	window = size - onItsWay
+	switch {
+	case !m.full || s.free || size == s.batch:
+		return 0, 0
+	case size < s.batch && onItsWay > 0, size > s.batch && window < s.window*5/4: // soon
+		return 0, 0
+	}
+	return window, s.came
+}
+
+func (s *batchSource) resize(ctx context.Context, window, size, before int) {
+	resizer, ok := s.Source.(broker.Resizer)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, resizeTimeout)
+	defer cancel()
+	if resizer.Resize(ctx, window) != nil {
+		return // a lost session shows at Receive
+	}
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	s.window, s.batch, s.before = window, size, before
 }
 
 // Stop implements broker.Source.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,7 @@ func put(b *memory.Broker, first, n int) {
 // worker consumes with a prefetch and acks each message after so long.
 type worker struct {
 	*memory.Consumer
+	mu   sync.Mutex
 	did  []*broker.Message
 	stop func()
 }
@@ -63,7 +65,9 @@ func (w *world) worker(b *memory.Broker, prefetch int, takes time.Duration) *wor
 		for {
 			select {
 			case <-tick.C:
+				k.mu.Lock()
 				k.did = append(k.did, k.Ack(1)...)
+				k.mu.Unlock()
 			case <-stop:
 				return
 			}
@@ -81,11 +85,12 @@ func (w *world) worker(b *memory.Broker, prefetch int, takes time.Duration) *wor
 	return k
 }
 
-// allOnce checks that workers have done the messages 0 to n-1, each once.
+// allOnce stops workers and checks that they have done the messages 0 to n-1, each once.
 func (w *world) allOnce(n int, workers ...*worker) {
 	w.Helper()
 	var got []string
 	for _, k := range workers {
+		k.stop()
 		for _, m := range k.did {
 			got = append(got, string(m.Body))
 		}
@@ -102,7 +107,9 @@ func (w *world) allOnce(n int, workers ...*worker) {
 
 func done(workers ...*worker) (n int) {
 	for _, k := range workers {
+		k.mu.Lock()
 		n += len(k.did)
+		k.mu.Unlock()
 	}
 	return n
 }
@@ -133,11 +140,11 @@ func TestNothingComesWithoutConsumers(t *testing.T) {
 
 func TestAllComesWhileConsumersAreFast(t *testing.T) {
 	inQueues(t, func(w *world) {
-		put(w.us, 0, 10_000)
+		put(w.us, 0, 4000)
 		g := w.gateway("eu", workFromUS)
-		worker := w.worker(w.eu, 100, 100*time.Microsecond)
-		w.within(1500*time.Millisecond, "all is done at 10,000 a second", func() bool { return done(worker) == 10_000 })
-		w.allOnce(10_000, worker)
+		worker := w.worker(w.eu, 20, 500*time.Microsecond)
+		w.within(2500*time.Millisecond, "all is done at 2,000 a second", func() bool { return done(worker) == 4000 })
+		w.allOnce(4000, worker)
 		if sources, _ := w.us.Opened(); sources != 1 {
 			w.Errorf("%d sources were opened for one flow", sources)
 		}
@@ -182,18 +189,18 @@ func TestOneSlowConsumerStrandsABatchAndNoMore(t *testing.T) {
 // A batch that was right for a fast consumer is all that is stranded when it stops working.
 func TestAConsumerThatStopsWorkingStrandsABatchAndNoMore(t *testing.T) {
 	inQueues(t, func(w *world) {
-		put(w.us, 0, 50_000)
+		put(w.us, 0, 10_000)
 		g := w.gateway("eu", workFromUS)
-		worker := w.worker(w.eu, 100, 100*time.Microsecond)
-		w.within(time.Minute, "half is done", func() bool { return done(worker) > 20_000 })
+		worker := w.worker(w.eu, 20, 500*time.Microsecond)
+		w.within(time.Minute, "a part is done", func() bool { return done(worker) > 3000 })
 		batch := 0
 		w.within(time.Second, "a batch", func() bool { batch = *g.status(fromUSLink).Federation.Batch; return batch > 0 })
 		worker.stop()
 		w.eu.Consumers("work", 1) // one that takes nothing
 		w.after(5 * time.Second)
 		left := len(w.eu.Bodies("work"))
-		if s := g.status(fromUSLink); left == 0 || left > batch+100 || s.State != link.Shut || int(*s.Federation.Stranded) > left {
-			w.Errorf("%d lie downstream after a batch of %d and a prefetch of 100; status %+v, stranded %d", left, batch, s, *s.Federation.Stranded)
+		if s := g.status(fromUSLink); left == 0 || left > batch+20 || s.State != link.Shut || int(*s.Federation.Stranded) > left {
+			w.Errorf("%d lie downstream after a batch of %d and a prefetch of 20; status %+v, stranded %d", left, batch, s, *s.Federation.Stranded)
 		}
 	})
 }
@@ -389,6 +396,7 @@ func TestLostSessionsLoseNothing(t *testing.T) {
 		}
 		w.within(time.Minute, "all is done", func() bool { return done(worker) >= 2000 && len(w.us.Bodies("work")) == 0 })
 		w.after(time.Second)
+		worker.stop()
 		seen := map[string]bool{}
 		for _, m := range worker.did {
 			seen[string(m.Body)] = true
