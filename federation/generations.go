@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	// listAge is how old a listing of an upstream's buffers may be when a buffer is declared, drainTick how often an
-	// old generation is looked at.
-	listAge   = 5 * time.Second
-	drainTick = 2 * time.Second
+	// listAge is how old a listing of an upstream's buffers may be when a buffer is declared.
+	listAge = 5 * time.Second
+	// drainTick is how often an old generation is looked at while it is drained, disposeTick how often one that is empty
+	// while another gateway still reads it.
+	drainTick   = 2 * time.Second
+	disposeTick = 30 * time.Second
 	// mostGenerations bounds the search for a name that is free.
 	mostGenerations = 999
 )
@@ -146,7 +148,7 @@ func (m *mirror) drainOthers(ctx context.Context, b broker.Buffers) (next time.D
 		case i < 0: // somebody has deleted it
 			continue
 		case reading != m.current: // an older one comes first
-		case !listed[i].Messages.Known || listed[i].Messages.N > 0:
+		case !m.empty(ctx, listed[i]):
 			reading = name
 		case m.dispose(ctx, b, name) == nil:
 			continue
@@ -155,7 +157,19 @@ func (m *mirror) drainOthers(ctx context.Context, b broker.Buffers) (next time.D
 	}
 	m.others = left
 	m.read(reading)
+	if reading == m.current {
+		return disposeTick, nil
+	}
 	return drainTick, nil
+}
+
+// empty tells whether nothing is left in a buffer: a listing may be seconds old, so the queue must say so itself, too.
+func (m *mirror) empty(ctx context.Context, w broker.Waiting) bool {
+	if !w.Messages.Known || w.Messages.N > 0 {
+		return false
+	}
+	depth, err := m.upstream.broker.Depth(ctx, broker.Address{Queue: w.Name, Exchange: m.pair.upstreamExchange()})
+	return err == nil && depth.Ready.Known && depth.Ready.N == 0
 }
 
 // dispose deletes an old generation that is empty, when the link does not read it any more.

@@ -54,6 +54,9 @@ func (s *schedule) done(exchange string, began time.Time) {
 	s.exchanges[exchange] = &reading{at: now, took: now.Sub(began)}
 }
 
+// isNew tells whether an exchange's bindings have never been read.
+func (s *schedule) isNew(exchange string) bool { return s.exchanges[exchange].at.IsZero() }
+
 // next is the exchange that is due first, and when. hinted: changes are told.
 func (s *schedule) next(hinted bool) (exchange string, at time.Time, found bool) {
 	interval := s.interval()

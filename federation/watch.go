@@ -171,8 +171,12 @@ func (w *watch) list(ctx context.Context, catalog broker.Catalog) error {
 }
 
 func (w *watch) read(ctx context.Context, catalog broker.Catalog, exchange string) error {
+	budget := w.budget
+	if w.exchanges.isNew(exchange) { // a start with many would take long; one after the other is no burden
+		budget = nil
+	}
 	began := time.Now()
-	bindings, err := spend(ctx, w.budget, func(ctx context.Context) ([]broker.Binding, error) {
+	bindings, err := spend(ctx, budget, func(ctx context.Context) ([]broker.Binding, error) {
 		began = time.Now()
 		return catalog.Bindings(ctx, exchange)
 	})
@@ -188,13 +192,15 @@ func (w *watch) read(ctx context.Context, catalog broker.Catalog, exchange strin
 	return nil
 }
 
-// spend makes one request within a budget and a time limit.
+// spend makes one request within a budget (nil: none) and a time limit.
 func spend[T any](ctx context.Context, budget *rate.Limiter, request func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	if err := budget.Wait(ctx); err != nil {
-		var none T
-		return none, err
+	if budget != nil {
+		if err := budget.Wait(ctx); err != nil {
+			var none T
+			return none, err
+		}
 	}
 	return request(ctx)
 }
