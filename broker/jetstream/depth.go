@@ -28,7 +28,8 @@ type depthOf struct {
 	created time.Time
 }
 
-const depthAge = 500 * time.Millisecond
+// depthAge is short, because queue links read the depth again for each batch.
+const depthAge = 100 * time.Millisecond
 
 // Depth implements broker.Broker for a queue and for a stream's consumer, and for a stream without one. Consumers are the
 // pull requests that wait at the server, less those of gateways: a client has one or two, and none while it is busy. What others have given back and nobody has received yet counts as
