@@ -105,8 +105,12 @@ func newRigAt(t *testing.T, listen, token string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tele, err := telemetry.New(ctx, cfg, telemetry.Options{Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	server.Serve(g, admin.Extras{
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "weir_in_flight 0\n") }),
+		Metrics: tele.Handler(func() telemetry.Snapshot { return telemetry.Snapshot{Links: g.Status().Links} }),
 		Hops:    hops{},
 	})
 	r.client, r.http, r.close = admin.NewClient(settings.Socket), server.Addr(), sync.OnceFunc(server.Close)
@@ -114,6 +118,7 @@ func newRigAt(t *testing.T, listen, token string) *rig {
 		cancel()
 		g.Wait()
 		r.close()
+		_ = tele.Shutdown(context.WithoutCancel(ctx))
 	})
 	return r
 }
@@ -180,7 +185,7 @@ func TestReads(t *testing.T) {
 		"/api/hops":                     `"message-id": "an-id"`,
 		"/api/hops/an-id":               `"message-id": "an-id"`,
 		"/api/hops/another":             `[]`,
-		"/metrics":                      "weir_in_flight 0",
+		"/metrics":                      `weir_in_flight{destination="us",kind="overflow",link="orders",source="eu"} 0`,
 		"/healthz":                      `"status": "ok"`,
 		"/readyz":                       `"status": "ok"`,
 		"/api/links":                    `"name": "orders"`,
@@ -220,6 +225,7 @@ func TestErrors(t *testing.T) {
 		"GET /api/reload":                                  {405, "GET /api/reload: Method Not Allowed"},
 		"POST /api/shovels/orders/overflow/half":           {404, `overflow is on, off or auto, not "half"`},
 		"POST /api/shovels/odd%20name%252F%3F/overflow/on": {400, `"odd name%2F?" has no thresholds to override: no overflow shovel`},
+		"POST /api/leftovers/remove":                       {400, `want {"broker": "...", "name": "...", "force": false}: EOF`},
 		"POST /api/links/nothing/resume":                   {404, `no such link: "nothing"`},
 	} {
 		method, path, _ := strings.Cut(request, " ")

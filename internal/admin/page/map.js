@@ -9,7 +9,7 @@ const lane = {wide: 74, narrow: 84}; // height of an arrow with its words
 const gap = 18; // between boxes
 const wideFrom = 700; // pixels
 
-export class Map2D {
+export class RegionMap {
 	#svg;
 	#shape = '';
 	#arrows = [];

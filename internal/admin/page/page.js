@@ -3,14 +3,14 @@
 import {actions, askToken, currentToken, forget} from './actions.js';
 import {gauges} from './gauges.js';
 import {decisions, hops} from './lists.js';
-import {Map2D} from './map.js';
+import {RegionMap} from './map.js';
 import {Rates} from './rates.js';
 import {follow} from './stream.js';
 import {table} from './table.js';
 import {clock, day, make, plain, set, since, write} from './text.js';
 
 const byId = (id) => document.getElementById(id);
-const map = new Map2D(byId('map'));
+const map = new RegionMap(byId('map'));
 const rates = new Rates();
 const act = actions(announce);
 const states = new Map(); // by link, as last announced

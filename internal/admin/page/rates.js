@@ -1,6 +1,6 @@
 // How fast each link is, measured from its totals over the last seconds.
 
-const window = 5000; // milliseconds
+const remembered = 5000; // milliseconds
 
 export class Rates {
 	#seen = new Map(); // samples by link, oldest first
@@ -12,7 +12,7 @@ export class Rates {
 		for (const link of snapshot.links) {
 			const n = link.counts.confirmed;
 			const samples = this.#seen.get(link.name) ?? [];
-			const fresh = samples.filter((s) => s.at > at - window && s.n <= n); // a link that starts anew counts from 0
+			const fresh = samples.filter((s) => s.at > at - remembered && s.n <= n); // a link that starts anew counts from 0
 			fresh.push({at, n});
 			seen.set(link.name, fresh);
 		}
