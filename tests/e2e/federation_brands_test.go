@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -20,11 +22,15 @@ type fedPlace interface {
 	send(exchange, key string, bodies ...string)
 	gets(queue string, want ...string)
 	pulled(exchange string, keys ...string)
+
+	workQueue(name string)
+	put(queue string, bodies ...string)
+	work(queue string) *worker
 }
 
 // onBrands runs a test with two regions, eu and us, in each pairing of brands that has JetStream in it. federate takes what
 // the configuration says beside the brokers.
-func onBrands(t *testing.T, test func(eu, us fedPlace, federate func(string))) {
+func onBrands(t *testing.T, test func(t *testing.T, eu, us fedPlace, federate func(string))) {
 	t.Helper()
 	t.Parallel()
 	for _, row := range []struct{ eu, us string }{{"RabbitMQ", "JetStream"}, {"JetStream", "RabbitMQ"}, {"JetStream", "JetStream"}} {
@@ -47,7 +53,7 @@ func onBrands(t *testing.T, test func(eu, us fedPlace, federate func(string))) {
 			for _, s := range embedded {
 				s.js = s.jetstream(t)
 			}
-			test(at["eu"], at["us"], func(more string) { g.reload(config + more) })
+			test(t, at["eu"], at["us"], func(more string) { g.reload(config + more) })
 		})
 	}
 }
@@ -67,63 +73,103 @@ func (s *natsSite) must(err error) {
 	}
 }
 
-func (s *natsSite) within() context.Context {
-	ctx, cancel := context.WithTimeout(s.t.Context(), federationLimit)
-	s.t.Cleanup(cancel)
-	return ctx
+// asks makes a request until it is answered: a young cluster on a busy machine may lose one.
+func (s *natsSite) asks(request func(ctx context.Context) error) {
+	s.t.Helper()
+	var err error
+	defer func() {
+		if err != nil {
+			s.t.Logf("%s: %v", s.name, err)
+		}
+	}()
+	eventually(s.t, federationLimit, "answered by "+s.name, func() bool {
+		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+		defer cancel()
+		err = request(ctx)
+		return err == nil
+	})
 }
 
 func (s *natsSite) exchange(name, _ string) {
 	s.t.Helper()
-	_, err := s.js.CreateOrUpdateStream(s.within(), jetstream.StreamConfig{
-		Name: "x_" + name, Subjects: []string{"x." + name + ".>"}, Retention: jetstream.InterestPolicy, Replicas: 3,
+	s.asks(func(ctx context.Context) error {
+		_, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name: "x_" + name, Subjects: []string{"x." + name + ".>"}, Retention: jetstream.InterestPolicy, Replicas: 3,
+		})
+		return err
 	})
-	s.must(err)
 }
 
-// queue makes a durable on an exchange's stream, or binds it with more keys.
+// queue makes a durable on an exchange's stream, bound with keys.
 func (s *natsSite) queue(name, exchange string, keys ...string) {
 	s.t.Helper()
-	stream, err := s.js.Stream(s.within(), "x_"+exchange)
-	s.must(err)
-	c := jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy}
-	if old, err := stream.Consumer(s.within(), name); err == nil {
-		c = old.CachedInfo().Config
-	}
-	for _, key := range keys {
-		c.FilterSubjects = append(c.FilterSubjects, "x."+exchange+"."+key)
-	}
-	_, err = stream.CreateOrUpdateConsumer(s.within(), c)
-	s.must(err)
+	s.bind(name, exchange, func([]string) []string {
+		var filters []string
+		for _, key := range keys {
+			filters = append(filters, "x."+exchange+"."+key)
+		}
+		return filters
+	})
 	s.queues[name] = exchange
 }
 
 func (s *natsSite) unbind(queue, exchange, key string) {
 	s.t.Helper()
-	stream, err := s.js.Stream(s.within(), "x_"+exchange)
-	s.must(err)
-	old, err := stream.Consumer(s.within(), queue)
-	s.must(err)
-	c := old.CachedInfo().Config
-	c.FilterSubjects = slices.DeleteFunc(c.FilterSubjects, func(f string) bool { return f == "x."+exchange+"."+key })
-	_, err = stream.UpdateConsumer(s.within(), c)
-	s.must(err)
+	s.bind(queue, exchange, func(filters []string) []string {
+		return slices.DeleteFunc(filters, func(f string) bool { return f == "x."+exchange+"."+key })
+	})
+}
+
+func (s *natsSite) bind(queue, exchange string, change func(filters []string) []string) {
+	s.t.Helper()
+	s.asks(func(ctx context.Context) error {
+		c := jetstream.ConsumerConfig{Durable: queue, AckPolicy: jetstream.AckExplicitPolicy}
+		old, err := s.js.Consumer(ctx, "x_"+exchange, queue)
+		switch {
+		case err == nil:
+			c = old.CachedInfo().Config
+		case !errors.Is(err, jetstream.ErrConsumerNotFound):
+			return err
+		}
+		c.FilterSubjects = change(c.FilterSubjects)
+		_, err = s.js.CreateOrUpdateConsumer(ctx, "x_"+exchange, c)
+		return err
+	})
 }
 
 func (s *natsSite) send(exchange, key string, bodies ...string) {
 	s.t.Helper()
+	s.publish("x."+exchange+"."+key, bodies...)
+}
+
+// publish stores each body once.
+func (s *natsSite) publish(subject string, bodies ...string) {
+	s.t.Helper()
 	for _, body := range bodies {
-		_, err := s.js.Publish(s.within(), "x."+exchange+"."+key, []byte(body))
-		s.must(err)
+		s.asks(func(ctx context.Context) error {
+			_, err := s.js.Publish(ctx, subject, []byte(body), jetstream.WithMsgID(subject+" "+body))
+			return err
+		})
 	}
+}
+
+// consumes opens a durable.
+func (s *natsSite) consumes(stream, durable string, options ...jetstream.PullMessagesOpt) (messages jetstream.MessagesContext) {
+	s.t.Helper()
+	s.asks(func(ctx context.Context) error {
+		consumer, err := s.js.Consumer(ctx, stream, durable)
+		if err != nil {
+			return err
+		}
+		messages, err = consumer.Messages(options...)
+		return err
+	})
+	return messages
 }
 
 func (s *natsSite) gets(queue string, want ...string) {
 	s.t.Helper()
-	consumer, err := s.js.Consumer(s.within(), "x_"+s.queues[queue], queue)
-	s.must(err)
-	messages, err := consumer.Messages()
-	s.must(err)
+	messages := s.consumes("x_"+s.queues[queue], queue)
 	defer messages.Stop()
 	var got []string
 	for len(got) <= len(want) {
@@ -135,13 +181,38 @@ func (s *natsSite) gets(queue string, want ...string) {
 		if err != nil {
 			break
 		}
-		s.must(m.DoubleAck(s.within()))
+		s.must(m.Ack())
 		got = append(got, string(m.Data()))
 	}
 	slices.Sort(got)
 	if want = slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
 		s.t.Errorf("%s of %s got %v, want %v", queue, s.name, got, want)
 	}
+}
+
+// workQueue makes what a queue is on JetStream: a work-queue stream with one durable.
+func (s *natsSite) workQueue(name string) {
+	s.t.Helper()
+	s.declareQueue(s.t, s.js, name)
+}
+
+func (s *natsSite) put(queue string, bodies ...string) {
+	s.t.Helper()
+	s.publish(queueSubject(queue), bodies...)
+}
+
+// work begins to consume from a work queue. Messages are acked one by one.
+func (s *natsSite) work(queue string) *worker {
+	s.t.Helper()
+	messages := s.consumes("q_"+queue, queue, jetstream.PullMaxMessages(10))
+	w := new(worker)
+	return w.run(s.t, messages.Stop, func() (string, error) {
+		m, err := messages.Next()
+		if err != nil {
+			return "", err
+		}
+		return string(m.Data()), m.Ack()
+	})
 }
 
 // pulled waits until weir's buffer on an exchange has filters for these keys, and no others.
@@ -155,12 +226,21 @@ func (s *natsSite) pulled(exchange string, keys ...string) {
 		}
 	}
 	slices.Sort(want)
+	got := map[string][]string{}
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("consumers of x_%s of %s filter %v", exchange, s.name, got)
+		}
+	}()
 	eventually(s.t, federationLimit, fmt.Sprintf("pulled from %s of %s: %q", exchange, s.name, keys), func() bool {
-		stream, err := s.js.Stream(s.within(), "x_"+exchange)
+		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second) // a young cluster may lose a request
+		defer cancel()
+		stream, err := s.js.Stream(ctx, "x_"+exchange)
 		if err != nil {
 			return false
 		}
-		for info := range stream.ListConsumers(s.within()).Info() {
+		for info := range stream.ListConsumers(ctx).Info() {
+			got[info.Name] = info.Config.FilterSubjects
 			filters := append(info.Config.FilterSubjects, info.Config.FilterSubject)
 			filters = slices.DeleteFunc(filters, func(f string) bool { return f == "" })
 			slices.Sort(filters)
@@ -175,7 +255,7 @@ func (s *natsSite) pulled(exchange string, keys ...string) {
 // Ensure that the same policies federate exchanges whatever the brands: bindings come and go, and two that federate each
 // other get each message once.
 func TestFederatedExchangeAcrossBrands(t *testing.T) {
-	onBrands(t, func(eu, us fedPlace, federate func(string)) {
+	onBrands(t, func(_ *testing.T, eu, us fedPlace, federate func(string)) {
 		eu.exchange("fed", "topic")
 		eu.queue("one", "fed", "order.*", "stock")
 		eu.queue("two", "fed", "stock", "other")
@@ -214,5 +294,23 @@ policies:
 		for _, s := range []fedPlace{eu, us} {
 			s.gets("all", append(prefixed("eu", 20), prefixed("us", 20)...)...)
 		}
+	})
+}
+
+// Ensure messages of a federated queue go where the consumers are, whatever the brands, until all are consumed.
+func TestFederatedQueueAcrossBrands(t *testing.T) {
+	onBrands(t, func(t *testing.T, eu, us fedPlace, federate func(string)) {
+		for _, s := range []fedPlace{eu, us} {
+			s.workQueue("work")
+		}
+		eu.put("work", prefixed("eu", 30)...)
+		us.put("work", prefixed("us", 30)...)
+		federate(bothWays)
+		one := eu.work("work")
+		wantAll(t, append(prefixed("eu", 30), prefixed("us", 30)...), one)
+		one.stop()
+		two := us.work("work")
+		eu.put("work", prefixed("more", 30)...)
+		wantAll(t, prefixed("more", 30), two)
 	})
 }

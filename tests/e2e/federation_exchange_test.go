@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"weir/tests/lab"
@@ -270,22 +271,33 @@ policies:
 	})
 }
 
-// Ensure nothing that waits in a buffer is deleted when its policy goes: it is listed, and comes when the policy is back.
+// Ensure nothing that waits in a buffer is deleted when its policy goes: it is listed, comes when the policy is back, and
+// weir gc removes the buffer only when it is empty.
 func TestFederatedExchangeKeepsWhatIsBuffered(t *testing.T) {
 	onVersions(t, func(t *testing.T, broker *lab.Broker) {
 		at, config := sites(t, broker, "eu", "us")
 		eu, us := at[0], at[1]
+		upstreams, policies, _ := strings.Cut(fromUS, "policies:")
+		without, with := config+upstreams, config+upstreams+"policies:"+policies
 		eu.exchange("fed", "topic")
 		eu.queue("q", "fed", "#")
-		g := startGateway(t, config+fromUS)
+		g := startGateway(t, with)
 		us.pulled("fed", "#")
 		g.terminate()
 		us.send("fed", "key", prefixed("", 5)...)
 		us.holds(5, us.buffers()...)
-		g = startGateway(t, config)
+		g = startGateway(t, without)
+		if out, err := g.run("gc", "--yes"); err == nil || !strings.Contains(out, us.buffers()[0]) {
+			t.Errorf("weir gc of a buffer that holds messages: %v, printed %q", err, out)
+		}
 		us.holds(5, us.buffers()...)
-		g.reload(config + fromUS)
+		g.reload(with)
 		eu.gets("q", prefixed("", 5)...)
+		g.reload(without)
+		eventually(t, federationLimit, "rid of the empty buffer", func() bool {
+			_, err := g.run("gc", "--yes")
+			return err == nil && len(us.buffers()) == 0
+		})
 	})
 }
 

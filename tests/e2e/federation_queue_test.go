@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -16,6 +17,28 @@ type worker struct {
 	stop func()
 }
 
+// run takes messages until next fails, which it does after end.
+func (w *worker) run(t *testing.T, end func(), next func() (body string, err error)) *worker {
+	var running sync.WaitGroup
+	w.stop = sync.OnceFunc(func() {
+		end()
+		running.Wait()
+	})
+	t.Cleanup(w.stop)
+	running.Go(func() {
+		for {
+			body, err := next()
+			if err != nil {
+				return
+			}
+			w.mu.Lock()
+			w.got = append(w.got, body)
+			w.mu.Unlock()
+		}
+	})
+	return w
+}
+
 // work begins to consume. Messages are acked one by one.
 func (s site) work(queue string) *worker {
 	s.t.Helper()
@@ -26,23 +49,19 @@ func (s site) work(queue string) *worker {
 	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 	s.must(err)
 	w := new(worker)
-	var running sync.WaitGroup
-	w.stop = sync.OnceFunc(func() {
-		_ = conn.Close() // what is unacked goes back
-		running.Wait()
-	})
-	running.Go(func() {
-		for m := range deliveries {
-			if m.Ack(false) == nil {
-				w.mu.Lock()
-				w.got = append(w.got, string(m.Body))
-				w.mu.Unlock()
-			}
+	end := func() { _ = conn.Close() } // what is unacked goes back
+	return w.run(s.t, end, func() (string, error) {
+		m, open := <-deliveries
+		if !open {
+			return "", io.EOF
 		}
+		return string(m.Body), m.Ack(false)
 	})
-	s.t.Cleanup(w.stop)
-	return w
 }
+
+func (s site) workQueue(name string) { s.queue(name, "") }
+
+func (s site) put(queue string, bodies ...string) { s.send("", queue, bodies...) }
 
 func (w *worker) consumed() []string {
 	w.mu.Lock()
@@ -82,10 +101,10 @@ func TestFederatedQueueBothWays(t *testing.T) {
 		at, config := sites(t, broker, "eu", "us")
 		eu, us := at[0], at[1]
 		for _, s := range at {
-			s.queue("work", "")
+			s.workQueue("work")
 		}
-		eu.send("", "work", prefixed("eu", 30)...)
-		us.send("", "work", prefixed("us", 30)...)
+		eu.put("work", prefixed("eu", 30)...)
+		us.put("work", prefixed("us", 30)...)
 		startGateway(t, config+bothWays)
 		// Nobody consumes, so nothing moves.
 		eu.holds(30, "work")
@@ -95,7 +114,7 @@ func TestFederatedQueueBothWays(t *testing.T) {
 		wantAll(t, append(prefixed("eu", 30), prefixed("us", 30)...), one)
 		one.stop()
 		two := us.work("work")
-		eu.send("", "work", prefixed("more", 30)...)
+		eu.put("work", prefixed("more", 30)...)
 		wantAll(t, prefixed("more", 30), two)
 		eu.holds(0, "work")
 		us.holds(0, "work")
