@@ -97,7 +97,7 @@ func sortTable(b []byte) {
 		rest = rest[name+size:]
 	}
 	slices.SortFunc(sorted, func(a, b []byte) int {
-		return bytes.Compare(a[1:1+a[0]], b[1:1+b[0]])
+		return bytes.Compare(a[1:1+int(a[0])], b[1:1+int(b[0])])
 	})
 	copy(entries, slices.Concat(sorted...))
 }
