@@ -78,12 +78,16 @@ func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) (down []
 	return down, nil
 }
 
-// downName is the name of a link that does not do what it should.
+// downName is the name of a link that does not do what it should, and why.
 func downName(l link.Status) []string {
 	if admin.Up(l.State) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s is %s", l.Name, l.State)}
+	text := fmt.Sprintf("%s is %s", l.Name, l.State)
+	if l.Reason != "" {
+		text += " (" + l.Reason + ")"
+	}
+	return []string{text}
 }
 
 // problemText says what keeps a policy from making links.
