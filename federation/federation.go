@@ -27,8 +27,8 @@ type Federation struct {
 
 	mu          sync.Mutex
 	downstreams map[string]*downstream // by the names of their brokers; they stay, without policies they have no links
-	upstreams   map[string]*upstream   // by the names of their brokers: those of every declared upstream
-	site        string
+	upstreams   map[string]*upstream   // every declared broker, by its name: any may have been one
+	config      *configs.Config        // in force; nil before the first Apply
 	queues      *queues
 }
 
@@ -45,7 +45,7 @@ func (f *Federation) Apply(cfg *configs.Config, brokers Brokers) {
 	if f.ctx.Err() != nil {
 		return
 	}
-	f.site = cfg.Site
+	f.config = cfg
 	f.upstreams = f.nextUpstreams(cfg, brokers)
 	names := map[string]bool{}
 	for _, p := range cfg.Policies {
@@ -71,16 +71,14 @@ func (f *Federation) prepare(s *link.Spec) {
 	}
 }
 
-// nextUpstreams are the brokers of the declared upstreams; those that have not changed are the same ones.
+// nextUpstreams are the declared brokers; those that have not changed are the same ones.
 func (f *Federation) nextUpstreams(cfg *configs.Config, brokers Brokers) map[string]*upstream {
-	next := map[string]*upstream{}
-	for _, u := range cfg.Upstreams {
-		b, version := brokers(u.Broker)
-		old := f.upstreams[u.Broker]
-		if old == nil || old.version != version {
-			old = newUpstream(end{name: u.Broker, vhost: cfg.Brokers[u.Broker].VHost, broker: b, version: version})
+	next := make(map[string]*upstream, len(cfg.Brokers))
+	for name, declared := range cfg.Brokers {
+		b, version := brokers(name)
+		if next[name] = f.upstreams[name]; next[name] == nil || next[name].version != version {
+			next[name] = newUpstream(end{name: name, vhost: declared.VHost, broker: b, version: version})
 		}
-		next[u.Broker] = old
 	}
 	return next
 }

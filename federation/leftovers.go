@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weir/broker"
+	"weir/configs"
 )
 
 // Leftover is a buffer of this site at an upstream that no policy asks for any more.
@@ -25,7 +26,10 @@ type Leftover struct {
 // Leftovers lists what this site's federation has left on the brokers of the configuration in force. The error names
 // the brokers that could not be asked; the list holds what the others said.
 func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) {
-	site, upstreams := f.asked()
+	cfg, upstreams := f.asked()
+	if cfg == nil || cfg.Site == "" { // without which there is no federation
+		return nil, nil
+	}
 	known, unknown := f.wanted()
 	var (
 		all      []Leftover
@@ -33,12 +37,15 @@ func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) {
 	)
 	for name, u := range upstreams {
 		listed, err := u.waiting(ctx, 0)
+		if errors.Is(err, broker.ErrUnsupported) && !isUpstream(cfg, name) {
+			continue // nothing of weir's own can be there
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("buffers on %s: %w", name, err))
 			continue
 		}
 		for _, w := range listed {
-			mine := isFor(w.Name, site+"/") || isFor(w.Name, site+":")
+			mine := isFor(w.Name, cfg.Site+"/") || isFor(w.Name, cfg.Site+":")
 			undecided := slices.ContainsFunc(unknown, func(t string) bool { return isFor(w.Name, t) })
 			if mine && !undecided && !known[buffered{name, baseOf(w.Name)}] {
 				all = append(all, Leftover{Broker: name, Buffer: w.Name, Exchange: w.Exchange, Messages: w.Messages})
@@ -61,7 +68,7 @@ func (f *Federation) Remove(ctx context.Context, l Leftover, force bool) error {
 	_, upstreams := f.asked()
 	u, ok := upstreams[l.Broker]
 	if !ok {
-		return fmt.Errorf("broker %s: no upstream is on it: %w", l.Broker, broker.ErrNotFound)
+		return fmt.Errorf("broker %s: it is not declared: %w", l.Broker, broker.ErrNotFound)
 	}
 	d, ok := u.broker.(broker.Disposer)
 	if !ok {
@@ -76,10 +83,19 @@ func (f *Federation) Remove(ctx context.Context, l Leftover, force bool) error {
 // buffered names a buffer on a broker, without its generation.
 type buffered struct{ broker, base string }
 
-func (f *Federation) asked() (site string, upstreams map[string]*upstream) {
+func (f *Federation) asked() (*configs.Config, map[string]*upstream) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.site, f.upstreams
+	return f.config, f.upstreams
+}
+
+func isUpstream(cfg *configs.Config, name string) bool {
+	for _, u := range cfg.Upstreams {
+		if u.Broker == name {
+			return true
+		}
+	}
+	return false
 }
 
 // wanted are the buffers that are asked for, and the targets of downstreams of which it is not known yet.

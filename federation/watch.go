@@ -83,6 +83,9 @@ func (w *watch) run(ctx context.Context) {
 	delay := time.Duration(0)
 	for ctx.Err() == nil {
 		next, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
 		if err == nil {
 			delay = 0
 			w.wait(ctx, next)
