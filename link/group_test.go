@@ -115,10 +115,10 @@ func TestRestartDrainsTheOldLinkFirst(t *testing.T) {
 	crew(t, func(f *fleet) {
 		f.group.Apply([]link.Spec{f.specOf("q", "0")})
 		for version := 1; version <= 5; version++ {
+			f.to.Latency(800 * time.Millisecond)
 			for i := range 600 {
 				f.from.Put("q", number(600*(version-1)+i))
 			}
-			f.to.Latency(800 * time.Millisecond)
 			f.eventually("messages are in flight", func() bool { return f.status("q").InFlight > 20 })
 			f.to.Latency(time.Millisecond)
 			c := f.group.Apply([]link.Spec{f.specOf("q", fmt.Sprint(version))})
@@ -138,10 +138,10 @@ func TestPutBackWhileTheOldLinkStillDrains(t *testing.T) {
 		spec := f.specOf("q", "1")
 		f.group.Apply([]link.Spec{spec})
 		for round := range 5 {
+			f.to.Latency(800 * time.Millisecond)
 			for i := range 400 {
 				f.from.Put("q", number(400*round+i))
 			}
-			f.to.Latency(800 * time.Millisecond)
 			f.eventually("messages are in flight", func() bool { return f.status("q").InFlight > 20 })
 			f.to.Latency(time.Millisecond)
 			for range 3 {

@@ -11,8 +11,8 @@ import (
 )
 
 // How often the depth of a source is read for metrics and for the detection of links that are stuck; later and later while
-// it cannot be read. All links from one broker share samplesPerSecond, because a reading may cost a question to its
-// management API.
+// it cannot be read. All links from one broker share samplesPerSecond, also to ask whether they stand by, because
+// either may cost a question to its management API.
 const (
 	sampleEvery      = 10 * time.Second
 	sampleSeldom     = 5 * time.Minute
@@ -59,10 +59,8 @@ func (l *Link) readDepth(ctx context.Context) (depth broker.Depth, err error) {
 			return depth, nil
 		}
 	}
-	if l.samples != nil {
-		if err := l.samples.Wait(ctx); err != nil {
-			return depth, err
-		}
+	if err := l.awaitShare(ctx); err != nil {
+		return depth, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
@@ -74,6 +72,14 @@ func (l *Link) readDepth(ctx context.Context) (depth broker.Depth, err error) {
 		return broker.Depth{}, err
 	}
 	return depth, nil
+}
+
+// awaitShare waits until this link may ask the source's broker a question.
+func (l *Link) awaitShare(ctx context.Context) error {
+	if l.samples == nil {
+		return nil
+	}
+	return l.samples.Wait(ctx)
 }
 
 // newSamples is the share of all links from one broker.

@@ -31,6 +31,9 @@ func (s *session) askStanding(ctx context.Context) {
 			continue
 		}
 		delay = min(2*delay, askAtLeast)
+		if s.awaitShare(ctx) != nil {
+			return
+		}
 		standby, err := askOnce(ctx, source)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, broker.ErrUnsupported):

@@ -35,11 +35,14 @@ func (s *standstill) look(received int64, now broker.Depth) (why string) {
 	return ""
 }
 
-// stuck is why nothing comes although it should. A buffer that another gateway may have, as far as is known, proves
-// nothing.
+// stuck is why nothing comes although it should. A queue that another consumer may have for itself, as far as is known,
+// proves nothing; nor does a consumer with a priority of its own, which leaves messages to others.
 func (s *session) stuck() string {
-	if s.soft.Err() != nil || s.spec.Source.Options.Buffer && !s.canTell.Load() {
+	depth := s.board.sourceDepth()
+	alone := depth.Consumers.Known && depth.Consumers.N == 0
+	_, yields := s.spec.Source.Options.ConsumerArgs["x-priority"]
+	if s.soft.Err() != nil || yields || !alone && !s.canTell.Load() {
 		return ""
 	}
-	return s.standstill.look(s.board.received.Load(), s.board.sourceDepth())
+	return s.standstill.look(s.board.received.Load(), depth)
 }
