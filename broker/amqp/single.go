@@ -18,7 +18,7 @@ const largeStep = 4096
 // at once: settlements are kept back, which ends deliveries when the window is full, and Close cancels before it settles.
 type single struct {
 	*source
-	waits  follower      // the large one of a steppable, if it is there
+	waits  follower      // the large one of a steppable, if it is there; guarded by mu
 	atRest chan struct{} // closed by Stop, when nothing is on its way any more
 }
 
@@ -45,24 +45,41 @@ func openSingle(s *source, o broker.SourceOptions, kind nature) (broker.Source, 
 		return one, nil
 	}
 	more := &steppable{single: one, window: o.Window, large: large}
-	if kind.quorum && s.conn.major() >= 4 {
+	switch major := s.conn.rabbitMQ(); {
+	case major == 0: // who knows where its line goes on
+		return one, nil
+	case kind.quorum && major >= 4:
 		return more, nil
 	}
-	var err error
-	if more.waits, err = s.consume(large); err != nil {
+	if err := more.lineUp(); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
-	s.next = []follower{more.waits}
 	return more, nil
 }
 
-// major is the broker's major version, 0 if it does not tell.
-func (c *connection) major() int {
+// rabbitMQ is the broker's major version, 0 if it is another product.
+func (c *connection) rabbitMQ() int {
+	product, _ := c.amqp.Properties["product"].(string)
 	version, _ := c.amqp.Properties["version"].(string)
 	major, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(major)
+	n, err := strconv.Atoi(major)
+	if product != "RabbitMQ" || err != nil {
+		return 0
+	}
 	return n
+}
+
+// lineUp makes the large consumer.
+func (s *steppable) lineUp() error {
+	large, err := s.consume(s.large)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits, s.next = large, []follower{large}
+	return nil
 }
 
 // Steps implements broker.Stepper.
@@ -90,15 +107,10 @@ func (s *steppable) Resize(ctx context.Context, window int) error {
 }
 
 func (s *steppable) stepUp() error {
-	if s.waits.tag == "" {
-		next, err := s.consume(s.large)
-		if err != nil {
+	if s.waiting() == "" {
+		if err := s.lineUp(); err != nil {
 			return err
 		}
-		s.waits = next
-		s.mu.Lock()
-		s.next = append(s.next, next)
-		s.mu.Unlock()
 	}
 	if err := s.cancel(); err != nil {
 		return err
@@ -154,8 +166,15 @@ func (s *single) Close() error {
 		_, _ = await(ctx, s.broker.pool, s.leave, nil) // what fails ends with the channel
 	default:
 	}
-	s.broker.consumers.remove(s.queue, s.waits.tag)
+	s.broker.consumers.remove(s.queue, s.waiting())
 	return s.source.Close()
+}
+
+// waiting is the tag of the large consumer, empty without one.
+func (s *single) waiting() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waits.tag
 }
 
 // leave ends the consumers, the active one last.
@@ -163,10 +182,10 @@ func (s *single) leave() (struct{}, error) {
 	s.calling.Lock()
 	defer s.calling.Unlock()
 	s.mu.Lock()
-	active := s.tag
+	active, waiting := s.tag, s.waits.tag
 	s.mu.Unlock()
-	if s.waits.tag != "" && s.waits.tag != active {
-		if err := s.ch.Cancel(s.waits.tag, false); err != nil {
+	if waiting != "" && waiting != active {
+		if err := s.ch.Cancel(waiting, false); err != nil {
 			return struct{}{}, err
 		}
 	}

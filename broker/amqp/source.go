@@ -113,7 +113,7 @@ type nature struct {
 	single bool // it has a single active consumer
 }
 
-// nature goes by what the link says of the queue, and asks the management API where that says nothing.
+// nature asks the management API, unless the link says that it is a stream. With an error it is what the link says.
 func (b *Broker) nature(ctx context.Context, queue string, o broker.SourceOptions) (n nature, err error) {
 	_, offset := o.ConsumerArgs[streamOffset]
 	n.stream = offset || o.DeclareArgs[amqp091.QueueTypeArg] == amqp091.QueueTypeStream
