@@ -32,7 +32,7 @@ func (g *guard) protect(next http.Handler) http.Handler {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		token, err := g.token()
 		switch {
-		case read && g.open[r.URL.Path] != nil && (!g.loopback || local(r.Host)):
+		case read && g.open[r.URL.Path] != nil:
 			next.ServeHTTP(w, r)
 		case err != nil:
 			g.log.Error("the admin token cannot be read, requests that need it are refused", "error", err)
@@ -43,7 +43,7 @@ func (g *guard) protect(next http.Handler) http.Handler {
 			g.unauthorized(w, r) // also where reads are open: who shows a token wants to know that it is wrong
 		case read && g.loopback && local(r.Host):
 			next.ServeHTTP(w, r)
-		case read && g.loopback:
+		case read && g.loopback && token == "":
 			// A page elsewhere that has its own name resolve to 127.0.0.1 could otherwise read what is open here.
 			fail(w, http.StatusForbidden, "reads without the token must name this host as localhost or by its loopback address")
 		case token == "":

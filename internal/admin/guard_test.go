@@ -28,6 +28,7 @@ func TestGuard(t *testing.T) {
 		"read on loopback by name":               {true, "", "GET", "localhost:9470", "", "", 200},
 		"read on loopback, IPv6":                 {true, "", "HEAD", "[::1]:9470", "", "", 200},
 		"read under a name of somebody else":     {true, "", "GET", "evil.example:9470", "", "", 403},
+		"the same where there is a token":        {true, "right", "GET", "evil.example:9470", "", "", 401},
 		"read under another name with the token": {true, "right", "GET", "weir.example", bearer, "", 200},
 		"write without a token-file":             {true, "", "POST", local, bearer, "", 403},
 		"write without the token":                {true, "right", "POST", local, "", "", 401},

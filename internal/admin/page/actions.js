@@ -81,7 +81,7 @@ async function post(path, body, report) {
 export function actions(report) {
 	return {
 		async toggle(link, does) {
-			const path = '/api/links/' + encodeURIComponent(link) + '/' + does;
+			const path = 'api/links/' + encodeURIComponent(link) + '/' + does;
 			if (does === 'resume') {
 				await post(path, null, report);
 				return;
@@ -96,6 +96,6 @@ export function actions(report) {
 				await post(path, reason ? {reason} : null, report);
 			}
 		},
-		overflow: (link, mode) => post('/api/shovels/' + encodeURIComponent(link) + '/overflow/' + mode, null, report),
+		overflow: (link, mode) => post('api/shovels/' + encodeURIComponent(link) + '/overflow/' + mode, null, report),
 	};
 }

@@ -38,7 +38,7 @@ async function read(connection, token, take) {
 	const headers = token ? {Authorization: 'Bearer ' + token} : {};
 	let watchdog = setTimeout(() => connection.abort(), silence * 2);
 	try {
-		const response = await fetch('/api/events', {headers, signal: connection.signal, cache: 'no-store'});
+		const response = await fetch('api/events', {headers, signal: connection.signal, cache: 'no-store'});
 		if (!response.ok) {
 			const why = (await response.json().catch(() => ({}))).error || 'weir answers ' + response.status;
 			throw Object.assign(new Error(why), {denied: response.status === 401});
