@@ -8,7 +8,7 @@ import (
 )
 
 // A batch should be consumed as soon as it has come. prompt is how long that may take before the next one is made smaller;
-// within half of it, or before the first reading after it has come, the next one is larger. So a batch is about as much as
+// within a quarter of it, or before the first reading after it has come, the next one is larger. So a batch is about as much as
 // consumers take in that time.
 const prompt = 250 * time.Millisecond
 
@@ -63,7 +63,7 @@ func (d *demand) judge(l look) (granted bool) {
 	d.why = describe(l)
 	least := min(max(int(consumers.N), 1), d.most)
 	consumed := ready.N == 0 && consumers.N > 0
-	if quick := l.age <= prompt/2 || l.spent && d.halved.IsZero(); consumed && d.open && l.full && quick {
+	if quick := l.age <= prompt/4 || l.spent && d.halved.IsZero(); consumed && d.open && l.full && quick {
 		d.batch = min(2*l.batch, d.most)
 	}
 	if !consumed || l.at.Before(l.busy) {

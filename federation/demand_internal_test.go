@@ -30,7 +30,7 @@ func TestDemand(t *testing.T) {
 			2.4s   0/2 spent   | open 8 +`,
 		"a window that is full because confirms are slow: no larger than what is consumed promptly": `
 			0s     0/2         | open 2 +
-			100ms  0/2 full    | open 4 +
+			50ms   0/2 full    | open 4 +
 			240ms  0/2 full    | open 4 +`,
 		"consumers that need a moment: the batch keeps its size": `
 			0s     0/2         | open 2 +

@@ -263,6 +263,23 @@ func TestBothDirectionsUntilNothingIsLeft(t *testing.T) {
 	})
 }
 
+// Two gateways of one site compete, and each message comes once.
+func TestTwoGatewaysShareAFederatedQueue(t *testing.T) {
+	inQueues(t, func(w *world) {
+		put(w.us, 0, 2000)
+		worker := w.worker(w.eu, 20, time.Millisecond)
+		one, two := w.gateway("eu", workFromUS), w.gateway("eu", workFromUS)
+		w.within(time.Minute, "a part is done", func() bool { return done(worker) > 700 })
+		first, second := moves(one), moves(two)
+		one.stop()
+		w.within(time.Minute, "all is done", func() bool { return done(worker) == 2000 })
+		w.allOnce(2000, worker)
+		if first == 0 || second == 0 {
+			w.Errorf("one gateway brought %d messages, the other %d", first, second)
+		}
+	})
+}
+
 // moves counts how often messages have crossed links so far.
 func moves(gateways ...*gateway) (n int64) {
 	for _, g := range gateways {
