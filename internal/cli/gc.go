@@ -41,7 +41,7 @@ unless --force is given too; its messages are lost then. Exit code 1 if one was 
 		}
 		list := make([]leftover, len(found.Leftovers))
 		for i, l := range found.Leftovers {
-			list[i] = leftover{Leftover: l, Done: planned(l)}
+			list[i] = planned(l)
 			if yes {
 				err := client.Remove(cmd.Context(), admin.Removal{Broker: l.Broker, Name: l.Name, Force: force})
 				list[i].removed(err)
@@ -76,15 +76,19 @@ type leftover struct {
 }
 
 // planned is what --yes would do.
-func planned(l gateway.Leftover) string {
-	if l.Messages == nil || *l.Messages > 0 {
-		return "keep"
+func planned(l gateway.Leftover) leftover {
+	switch {
+	case l.Messages == nil:
+		return leftover{l, "keep", "nobody knows what it holds"}
+	case *l.Messages > 0:
+		return leftover{l, "keep", "it holds messages"}
 	}
-	return "remove"
+	return leftover{l, "remove", ""}
 }
 
 func (l *leftover) removed(err error) {
-	if l.Done = "removed"; err != nil {
+	l.Done, l.Why = "removed", ""
+	if err != nil {
 		l.Done, l.Why = "kept", err.Error()
 	}
 }
@@ -95,7 +99,7 @@ func (a *app) printLeftovers(list []leftover, yes bool) {
 		return
 	}
 	t := plainTable()
-	t.AppendHeader(table.Row{"broker", "buffer", "exchange", "messages", "", "reason"})
+	t.AppendHeader(table.Row{"broker", "buffer", "exchange", "messages", "action", "reason"})
 	for _, l := range list {
 		messages := "unknown"
 		if l.Messages != nil {

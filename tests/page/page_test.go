@@ -133,6 +133,12 @@ func testLive(t *testing.T, b *browser) {
 	p.until(row("orders-overflow", "Number(row.querySelector('.confirmed').textContent.replace(',', '')) >= 1300"))
 	s.brokers["sa"].Up()
 	p.says("#verdict", "1 of 6 links is down: stock")
+	s.yaml = strings.Replace(s.yaml, "paused: true", "pasued: true", 1)
+	if _, err := s.Reload(); err == nil {
+		t.Error("a configuration with a mistake was applied")
+	}
+	p.says("#problems", "was refused; the one before is in force")
+	p.says("#problems", `shovels.invoices: unknown key "pasued"; did you mean "paused"?`)
 	p.until("window.said !== undefined") // it is the same document all the time
 }
 

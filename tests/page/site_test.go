@@ -23,6 +23,7 @@ const token = "a-token-of-this-test"
 type site struct {
 	*gateway.Gateway
 	brokers map[string]*memory.Broker
+	yaml    string // what a reload reads
 	// url is where the page is.
 	url string
 	// leave ends the page's server, not the gateway.
@@ -39,8 +40,9 @@ func newSite(t *testing.T, yaml, listen string, hops admin.Hops, before func(b m
 	if err := os.WriteFile(settings.TokenFile, []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s := &site{brokers: map[string]*memory.Broker{}, yaml: yaml}
 	load := func() (*configs.Config, configs.Problems, error) {
-		return configs.Parse("weir.yaml", []byte(yaml), os.LookupEnv)
+		return configs.Parse("weir.yaml", []byte(s.yaml), os.LookupEnv)
 	}
 	cfg, warnings, err := load()
 	if err != nil {
@@ -51,7 +53,7 @@ func newSite(t *testing.T, yaml, listen string, hops admin.Hops, before func(b m
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{brokers: map[string]*memory.Broker{}, leave: sync.OnceFunc(server.Close)}
+	s.leave = sync.OnceFunc(server.Close)
 	for name := range cfg.Brokers {
 		s.brokers[name] = memory.New(name)
 	}
