@@ -20,7 +20,9 @@ const (
 	// replicasSettle is how long the replicas of an interest stream without an anchor get to learn of a binding. Nothing
 	// tells when they have, and around a change they differ in what they keep (see anchor).
 	replicasSettle = 250 * time.Millisecond
-	skipWait       = 50 * time.Millisecond // for what is stored already; the server ends the request by then
+	skipWait       = 50 * time.Millisecond // for a look at the stream; the server ends the request by then
+	skipPatience   = time.Second
+	skipTries      = 3
 )
 
 // DeclareBuffer implements broker.Buffers. x-expires and x-single-active-consumer have a meaning on JetStream.
@@ -128,6 +130,11 @@ func (b *Broker) rebind(ctx context.Context, buffer broker.Buffer, add, remove [
 	if err != nil {
 		return err
 	}
+	if len(set) == 0 {
+		if err := b.skip(ctx, info); err != nil {
+			return err
+		}
+	}
 	set, changes, err := set.with(add, remove)
 	if err != nil || !changes {
 		return err
@@ -148,11 +155,6 @@ func (b *Broker) bind(ctx context.Context, exchange broker.Exchange, info *jetst
 	if err := b.anchor(ctx, stream); err != nil { // it may have been removed since it began to run
 		return err
 	}
-	if held(info) == 0 && info.NumWaiting == 0 {
-		if err := b.skip(ctx, info); err != nil {
-			return err
-		}
-	}
 	c := info.Config
 	c.Metadata = maps.Clone(c.Metadata)
 	c.Metadata[bindingsKey] = text
@@ -163,16 +165,22 @@ func (b *Broker) bind(ctx context.Context, exchange broker.Exchange, info *jetst
 	return settle(ctx, stream)
 }
 
-// skip has a consumer that nobody receives from, and nothing waits in, step over what it does not want. Where it stands
-// it would find that again once it wants more: a binding is no claim on what was published before.
+// skip has the consumer of a buffer that is bound with nothing step over what is in the stream. Where it stands it would
+// find that again once it wants more, and a binding is no claim on what was published before. It needs a pull request for
+// that, which cannot get a message. Nobody promises that one is answered; without an answer older messages may come, as
+// they may if nobody has received from a bound buffer for a while.
 func (b *Broker) skip(ctx context.Context, info *jetstream.ConsumerInfo) error {
+	at := b.place(info)
 	return b.call(ctx, info.Stream, func(ctx context.Context, c *conn) error {
-		at := b.place(info)
-		m, err := c.nats.RequestWithContext(ctx, at.next, request{messages: 1}.appendJSON(nil, skipWait, at))
-		if err == nil && m.Header.Get("Status") == "" { // published just now
-			err = c.nats.Publish(m.Reply, []byte("-NAK"))
+		for range skipTries {
+			soon, cancel := context.WithTimeout(ctx, skipPatience)
+			_, err := c.nats.RequestWithContext(soon, at.next, request{messages: 1}.appendJSON(nil, skipWait, at))
+			cancel()
+			if err == nil || ctx.Err() != nil {
+				break
+			}
 		}
-		return err
+		return ctx.Err()
 	})
 }
 
