@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"weir/tests/lab"
 )
@@ -94,6 +97,53 @@ func TestFederatedExchangeBoundToExchange(t *testing.T) {
 		eu.gets("q", "1")
 		eu.must(eu.ch.ExchangeUnbind("inner", "order.*", "fed", false, nil))
 		us.pulled("fed")
+	})
+}
+
+// Ensure that a headers exchange is federated by the arguments of its bindings, and that a message comes as it was sent:
+// with the hop added as RabbitMQ's plugin writes it, without the user-id, and without any credentials.
+func TestFederatedExchangeMessage(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		eu, us := at[0], at[1]
+		eu.exchange("fed", "headers")
+		eu.queue("q", "")
+		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "all", "region": "eu", "level": int64(3)}))
+		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "any", "urgent": true}))
+		startGateway(t, config+fromUS)
+		us.pulled("fed", "", "")
+		sent := amqp.Publishing{
+			Headers: amqp.Table{"region": "eu", "level": int32(3)}, ContentType: "text/plain", CorrelationId: "c", MessageId: "m",
+			UserId: us.vhost.Username, DeliveryMode: amqp.Persistent, Priority: 3, Timestamp: time.Unix(1_700_000_000, 0), Body: []byte("1"),
+		}
+		us.must(us.ch.Publish("fed", "key", false, false, sent))
+		other := sent
+		other.Headers, other.Body = amqp.Table{"region": "eu"}, []byte("2")
+		us.must(us.ch.Publish("fed", "key", false, false, other))
+		other.Headers, other.Body = amqp.Table{"urgent": true}, []byte("3")
+		us.must(us.ch.Publish("fed", "key", false, false, other))
+		eu.holds(2, "q")
+		m, _, err := eu.ch.Get("q", true)
+		eu.must(err)
+		if string(m.Body) != "1" || m.RoutingKey != "key" || m.ContentType != "text/plain" || m.CorrelationId != "c" ||
+			m.MessageId != "m" || m.DeliveryMode != amqp.Persistent || m.Priority != 3 || !m.Timestamp.Equal(sent.Timestamp) ||
+			m.Headers["region"] != "eu" || m.Headers["level"] != int32(3) {
+			t.Errorf("got %+v, want it as it was sent", m)
+		}
+		if m.UserId != "" {
+			t.Errorf("user-id %q has come along", m.UserId)
+		}
+		hops, _ := m.Headers["x-received-from"].([]any)
+		if len(hops) != 1 {
+			t.Fatalf("x-received-from is %v, want one hop", m.Headers["x-received-from"])
+		}
+		hop, _ := hops[0].(amqp.Table)
+		if hop["cluster-name"] != broker.Name || hop["vhost"] != us.vhost.Name || hop["exchange"] != "fed" || hop["redelivered"] != false {
+			t.Errorf("the hop is %v, want that of %s, vhost %s, exchange fed", hop, broker.Name, us.vhost.Name)
+		}
+		if uri := fmt.Sprint(hop["uri"]); !strings.HasPrefix(uri, "amqp://127.0.0.1") || strings.Contains(uri, us.vhost.Password) {
+			t.Errorf("the uri of the hop is %q", uri)
+		}
 	})
 }
 
@@ -277,23 +327,21 @@ func TestFederatedExchangeKeepsWhatIsBuffered(t *testing.T) {
 	onVersions(t, func(t *testing.T, broker *lab.Broker) {
 		at, config := sites(t, broker, "eu", "us")
 		eu, us := at[0], at[1]
-		upstreams, policies, _ := strings.Cut(fromUS, "policies:")
-		without, with := config+upstreams, config+upstreams+"policies:"+policies
 		eu.exchange("fed", "topic")
 		eu.queue("q", "fed", "#")
-		g := startGateway(t, with)
+		g := startGateway(t, config+fromUS)
 		us.pulled("fed", "#")
 		g.terminate()
 		us.send("fed", "key", prefixed("", 5)...)
 		us.holds(5, us.buffers()...)
-		g = startGateway(t, without)
+		g = startGateway(t, config)
 		if out, err := g.run("gc", "--yes"); err == nil || !strings.Contains(out, us.buffers()[0]) {
 			t.Errorf("weir gc of a buffer that holds messages: %v, printed %q", err, out)
 		}
 		us.holds(5, us.buffers()...)
-		g.reload(with)
+		g.reload(config + fromUS)
 		eu.gets("q", prefixed("", 5)...)
-		g.reload(without)
+		g.reload(config)
 		eventually(t, federationLimit, "rid of the empty buffer", func() bool {
 			_, err := g.run("gc", "--yes")
 			return err == nil && len(us.buffers()) == 0
