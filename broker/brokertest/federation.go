@@ -9,7 +9,8 @@ import (
 	"weir/broker"
 )
 
-// Federation tests what federation asks of a broker, beside Run: broker.Buffers and broker.Disposer, and broker.Catalog.
+// Federation tests what federation asks of a driver beside what Run tests: Buffers and Disposer, Catalog, and sources that
+// stand by.
 func Federation(t *testing.T, h Harness) {
 	t.Helper()
 	h.all(t, federation)

@@ -21,7 +21,7 @@ import (
 	"weir/broker"
 )
 
-// Broker implements broker.Broker and all optional interfaces of a broker. Make one with New.
+// Broker implements broker.Broker, Identifier, Checker, Locker, Catalog, Buffers and Disposer. Make one with New or NewVHost.
 type Broker struct {
 	name, vhost string
 
