@@ -72,6 +72,8 @@ func TestAnUpstreamWithoutManagement(t *testing.T) {
 		if got := w.boundAt(w.us, "catalog"); !slices.Equal(got, []string{"b"}) {
 			t.Errorf("bound with %q", got)
 		}
+		w.us.Delete(buffer)
+		w.within(time.Minute, "another buffer is bound", func() bool { return slices.Equal(w.boundAt(w.us, "catalog"), []string{"b"}) })
 	})
 }
 

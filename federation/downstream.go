@@ -64,7 +64,7 @@ func (d *downstream) apply(p plan, ups map[string]*upstream) {
 		d.watch.start(d.ctx)
 	}
 	d.reconcile()
-	d.watch.poke()
+	poke(d.watch.poked)
 }
 
 // end makes it federate nothing.

@@ -126,6 +126,11 @@ func (s source) OpenSource(ctx context.Context, at broker.Address, o broker.Sour
 	return opened, err
 }
 
+// OpenSink implements broker.Broker: heartbeats go into the buffer that is read.
+func (s source) OpenSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (broker.Sink, error) {
+	return s.Broker.OpenSink(ctx, s.at(at), o)
+}
+
 // Depth implements broker.Broker.
 func (s source) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
 	return s.Broker.Depth(ctx, s.at(at))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type mirror struct {
 	noticed  func() string // how changes downstream are noticed
 	filter   atomic.Pointer[filter]
 	wake     chan struct{} // cap 1: there is something to do
+	back     chan struct{} // cap 1: the link has just reached the upstream
 	cancel   context.CancelFunc
 	stopped  chan struct{}
 	letGo    atomic.Bool // the pair is gone: unbind the buffer in the end
@@ -58,7 +60,7 @@ type buffer struct {
 }
 
 func newMirror(p pair, u *upstream, noticed func() string) *mirror {
-	m := &mirror{pair: p, upstream: u, noticed: noticed, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	m := &mirror{pair: p, upstream: u, noticed: noticed, wake: make(chan struct{}, 1), back: make(chan struct{}, 1), stopped: make(chan struct{})}
 	m.base, m.unbound = bufferName(p), map[string]bool{}
 	m.gate.changed = make(chan struct{})
 	m.report.why = errNotYet
@@ -91,7 +93,7 @@ func (m *mirror) want(bindings []broker.Binding) {
 		m.downstream = []broker.Binding{}
 	}
 	m.mu.Unlock()
-	m.poke()
+	poke(m.wake)
 }
 
 // doubt tells it that something at the upstream may have changed.
@@ -99,14 +101,16 @@ func (m *mirror) doubt() {
 	m.mu.Lock()
 	m.recheck = true
 	m.mu.Unlock()
-	m.poke()
+	poke(m.wake)
+	poke(m.back)
 }
 
 func (m *mirror) hasStopped() bool { return isClosed(m.stopped) }
 
-func (m *mirror) poke() {
+// poke wakes who waits on c, if it is not awake already.
+func poke(c chan<- struct{}) {
 	select {
-	case m.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -129,7 +133,7 @@ func (m *mirror) run(ctx context.Context) {
 			}
 			m.failed(err, delay)
 			m.known = false
-			m.waitAtMost(ctx, delay, nil)
+			m.waitAtMost(ctx, delay, m.back)
 		}
 	}
 	if m.letGo.Load() {
@@ -180,7 +184,7 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 		if err := m.declare(ctx, b); err != nil {
 			return 0, err
 		}
-		m.beginReading(append(m.others, m.current)[0])
+		m.beginReading(slices.Concat(m.others, []string{m.current})[0])
 	}
 	if err := m.bind(ctx, b, downstream); err != nil {
 		return 0, err
@@ -202,12 +206,16 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker
 	if c, ok := b.(broker.Coverer); ok && c.Covers() {
 		m.filter.Store(&filter{m.pair.exchange.Type, want})
 	}
+	blind := false
 	if !m.known {
-		if err := m.readBack(ctx, b); err != nil {
+		if blind, err = m.readBack(ctx, b); err != nil {
 			return err
 		}
 	}
 	add, remove := difference(want, m.bound)
+	if blind {
+		add = want // it may be another buffer of that name by now
+	}
 	if len(add)+len(remove) > 0 {
 		if err := b.Rebind(ctx, m.as(m.current), add, remove); err != nil {
 			return err
@@ -221,22 +229,22 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker
 	return nil
 }
 
-// readBack reads what the buffer is bound with. Where the upstream cannot be asked (RabbitMQ without a management API),
-// what this mirror has bound itself must do: what others have, or it has in another life, is not known.
-func (m *mirror) readBack(ctx context.Context, b broker.Buffers) error {
+// readBack reads what the buffer is bound with. Where the upstream cannot be asked (RabbitMQ without a management API) it
+// is blind: what this mirror has bound itself must do, and what others have, or it has in another life, is not known.
+func (m *mirror) readBack(ctx context.Context, b broker.Buffers) (blind bool, err error) {
 	bound, err := b.Bound(ctx, m.as(m.current))
 	switch {
 	case err == nil:
 		m.told(nil)
 	case errors.Is(err, broker.ErrUnsupported):
 		m.told(fmt.Errorf("bindings that went while weir was away stay, because they cannot be read back: %w", err))
-		bound = m.mine
+		bound, blind = m.mine, true
 	default:
-		return err
+		return false, err
 	}
 	m.bound, m.known = bound, true
 	m.due = time.Now().Add(checkEvery + rand.N(checkEvery/2)) // not all at a time
-	return nil
+	return blind, nil
 }
 
 // unbind leaves the buffer without bindings, so that nothing more comes into it, and says what is left in it.

@@ -71,14 +71,6 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// poke makes it list what exists, now.
-func (w *watch) poke() {
-	select {
-	case w.poked <- struct{}{}:
-	default:
-	}
-}
-
 func (w *watch) run(ctx context.Context) {
 	delay := time.Duration(0)
 	for ctx.Err() == nil {

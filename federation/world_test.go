@@ -95,7 +95,9 @@ brokers:
 	if err != nil {
 		g.w.Fatalf("configuration: %v\n%s", err, text)
 	}
-	g.Apply(cfg, func(name string) (broker.Broker, string) { return g.brokers[name], fmt.Sprintf("%s %T", name, g.brokers[name]) })
+	g.Apply(cfg, func(name string) (broker.Broker, string) {
+		return g.brokers[name], fmt.Sprintf("%s %T", name, g.brokers[name])
+	})
 }
 
 // fromUS federates everything named catalog with us.
