@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"weir/link"
 	"weir/tests/lab"
 )
 
@@ -105,8 +106,10 @@ func TestFederatedQueueBothWays(t *testing.T) {
 		}
 		eu.put("work", prefixed("eu", 30)...)
 		us.put("work", prefixed("us", 30)...)
-		startGateway(t, config+bothWays)
-		// Nobody consumes, so nothing moves.
+		g := startGateway(t, config+bothWays)
+		eventually(t, federationLimit, "shut, as nobody consumes", func() bool {
+			return g.has("us/queues/work", link.Shut) && g.has("eu/us/queues/work", link.Shut)
+		})
 		eu.holds(30, "work")
 		us.holds(30, "work")
 
