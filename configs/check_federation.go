@@ -12,6 +12,7 @@ func (c *checker) upstream(at path, u Upstream) {
 	c.checkName(at, u.Name)
 	c.checkBroker(at.key("broker"), u.Broker)
 	c.upstreamSettings(at, u.UpstreamSettings)
+	c.heartbeat(at, u.LinkSettings, c.upstreamHeard(u.Broker))
 }
 
 func (c *checker) upstreamSettings(at path, s UpstreamSettings) {
@@ -36,6 +37,7 @@ func (c *checker) upstreamSet(at path, name string, members []SetMember) {
 	for i, m := range members {
 		c.checkUpstream(at.index(i).key("upstream"), m.Upstream)
 		c.upstreamSettings(at.index(i), m.UpstreamSettings)
+		c.heartbeat(at.index(i), m.LinkSettings, c.upstreamHeard(c.cfg.Upstreams[m.Upstream].Broker))
 		key := from{m.Upstream, m.Exchange, m.Queue}
 		if seen[key] {
 			c.mistake(at.index(i), "upstream %q is there twice; give one of them another exchange or queue", m.Upstream)

@@ -19,6 +19,7 @@ func (c *checker) shovel(at path, s Shovel) {
 	c.fallback(at.key("on-unroutable"), s.OnUnroutable)
 	c.deleteAfter(at, s)
 	c.linkSettings(at, s.LinkSettings)
+	c.heartbeat(at, s.LinkSettings, c.shovelHeard(s))
 }
 
 // fallback checks that dead letters have a place to go, and only they.
@@ -67,6 +68,9 @@ const consumerTimeout = 30 * time.Minute
 func (c *checker) linkSettings(at path, l LinkSettings) {
 	if delay := at.key("reconnect-delay"); c.has(delay) && l.ReconnectDelay.Min > l.ReconnectDelay.Max {
 		c.mistake(delay, "min (%s) is above max (%s)", brief(l.ReconnectDelay.Min), brief(l.ReconnectDelay.Max))
+	}
+	if key := at.key("heartbeat-interval"); c.has(key) && l.HeartbeatInterval != 0 && l.HeartbeatInterval < shortestHeartbeat {
+		c.mistake(key, "must be at least %s, or 0s for none", brief(shortestHeartbeat))
 	}
 	if !c.hasAny(at, "hold-limit", "confirm-timeout") {
 		return

@@ -13,6 +13,9 @@ type LinkSettings struct {
 	DrainTimeout time.Duration `yaml:"drain-timeout"`
 	// HoldLimit is how long messages are held while the destination is away, before they are given back.
 	HoldLimit time.Duration `yaml:"hold-limit" least:"1s"`
+	// HeartbeatInterval is how often a link puts a message of its own into its source queue, to tell the lag; 0: never. It is 0
+	// where others than links would get those messages, unless it was written there, which is a mistake.
+	HeartbeatInterval time.Duration `yaml:"heartbeat-interval"`
 	// MemoryLimit bounds the messages in flight while the window is automatic.
 	MemoryLimit Size `yaml:"memory-limit"`
 }

@@ -27,6 +27,7 @@ func (c *checker) resolve() {
 	each(c.cfg.Upstreams, func(name string, u *Upstream) {
 		u.Name = name
 		inherit(c, path("upstreams").key(name), &u.LinkSettings, c.cfg.Defaults)
+		c.resolveHeartbeat(path("upstreams").key(name), &u.LinkSettings, c.upstreamHeard(u.Broker))
 	})
 	each(c.cfg.UpstreamSets, func(name string, members *[]SetMember) {
 		for i := range *members {
@@ -117,6 +118,7 @@ func (c *checker) resolveShovel(name string, s *Shovel) {
 	orElse(&s.Source.Broker, c.cfg.Local)
 	orElse(&s.DeleteAfter, s.Source.DeleteAfter)
 	s.Source.DeleteAfter = DeleteNever
+	c.resolveHeartbeat(at, &s.LinkSettings, c.shovelHeard(*s))
 	for _, f := range []*Fallback{&s.OnRefused, &s.OnUnroutable} {
 		if f.DeadLetter != nil {
 			orElse(&f.DeadLetter.Broker, s.Source.Broker)

@@ -19,6 +19,7 @@
 // Beside the flow:
 //
 //	Link.sample (sample.go)          reads the depth of the source now and then; stuck.go judges by it
+//	session.beat (heartbeat.go)      puts heartbeats into the source queue; they end in settle
 //	session.askStanding (standby.go) asks a source that is silent whether another consumer has its queue
 //	entry.sending ... (trail.go)     tells those who follow a message; histogram.go: how long all of them took
 //

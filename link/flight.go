@@ -17,6 +17,8 @@ type entry struct {
 	stored  int64     // when it came to the source, in nanoseconds since 1970; 0: not known
 	trail   Trail     // nil: nobody follows it
 	trouble *trouble  // nil: none so far
+
+	heartbeat bool // it is no message of anybody's, and counts nowhere
 }
 
 // trouble is what has kept a message from its destination.

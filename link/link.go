@@ -192,6 +192,9 @@ func (l *Link) Status() Status {
 		s.Warning = "ack-mode " + string(l.spec.AckMode) + " may lose messages"
 	}
 	l.board.fill(&s)
+	if l.spec.Heartbeat > 0 {
+		s.Heartbeat = l.board.heart.status(l.spec.Heartbeat, time.Now())
+	}
 	if s.State == Shut || s.State == Standby {
 		for _, gate := range []Gate{l.spec.Gate, l.spec.Owner} {
 			if state, why := gate.Shut(); why != "" {

@@ -143,16 +143,20 @@ func (p *pump) receive(ctx context.Context) (entry, error) {
 	default:
 		return entry{}, &sourceError{err}
 	}
-	p.board.received.Add(1)
-	p.meter.receive(len(m.Body))
-	p.left--
 	p.seq++
+	e := entry{m: m, seq: p.seq, sent: time.Now(), heartbeat: isHeartbeat(m)}
 	if p.spec.AckMode == NoAck {
-		if err := p.settleAtSource(m, broker.Acked); err != nil {
+		if err := p.settleAtSource(&e, broker.Acked); err != nil {
 			return entry{}, err
 		}
 	}
-	e := entry{m: m, seq: p.seq, sent: time.Now()}
+	if e.heartbeat {
+		p.board.heartbeats.Add(1)
+		return e, nil
+	}
+	p.board.received.Add(1)
+	p.meter.receive(len(m.Body))
+	p.left--
 	if stored, _ := StoredAt(m); !stored.IsZero() {
 		e.stored = stored.UnixNano()
 		p.board.waits.observe(max(0, time.Duration(e.sent.UnixNano()-e.stored)))
@@ -180,7 +184,7 @@ func (p *pump) probe(ctx context.Context) error {
 func (p *pump) release(e *entry, how broker.Settlement, o Outcome) error {
 	var err error
 	if p.spec.AckMode != NoAck {
-		err = p.settleAtSource(e.m, how)
+		err = p.settleAtSource(e, how)
 	}
 	if err != nil {
 		o = Returned
@@ -200,11 +204,11 @@ func (p *pump) abandon() {
 	}
 }
 
-func (p *pump) settleAtSource(m *broker.Message, how broker.Settlement) error {
-	if err := p.source.Settle(m, how); err != nil {
+func (p *pump) settleAtSource(e *entry, how broker.Settlement) error {
+	if err := p.source.Settle(e.m, how); err != nil {
 		return &sourceError{err}
 	}
-	if how != broker.Returned {
+	if how != broker.Returned && !e.heartbeat {
 		p.board.settled.Add(1)
 	}
 	return nil

@@ -40,7 +40,7 @@ type session struct {
 
 	standstill standstill
 	canTell    atomic.Bool  // the source has answered whether another consumer has its queue
-	standsBy   atomic.Int64 // board.received + 1 when the source said that another consumer has the queue; 0: it has not
+	standsBy   atomic.Int64 // board.came + 1 when the source said that another consumer has the queue; 0: it has not
 }
 
 func (l *Link) newSession(soft context.Context) *session {
@@ -80,6 +80,9 @@ func (s *session) run() error {
 	asking, ask := context.WithCancel(s.soft)
 	defer ask()
 	stopper.Go(func() { s.askStanding(asking) })
+	if s.spec.Heartbeat > 0 {
+		stopper.Go(func() { s.beat(asking) })
+	}
 	for {
 		if err := s.settleRefused(); err != nil {
 			return err

@@ -63,7 +63,7 @@ func (r *round) settle(forwarded <-chan struct{}) error {
 // resolve does what one answer asks for.
 func (r *round) resolve(e entry, answer error) error {
 	e.answered(answer)
-	if o := r.outcome(answer, len(e.m.Body)); o != "" {
+	if o := r.outcome(&e, answer); o != "" {
 		return r.finish(e, o)
 	}
 	switch {
@@ -83,11 +83,13 @@ func (r *round) resolve(e entry, answer error) error {
 
 // outcome counts an answer after which nothing is left to be done for a message but to ack it: the destination has it or
 // does not want it, or it is dropped at its first refusal. Empty: more is left.
-func (r *round) outcome(answer error, size int) Outcome {
+func (r *round) outcome(e *entry, answer error) Outcome {
 	switch {
+	case e.heartbeat:
+		return Filtered
 	case answer == nil:
 		r.board.confirmed.Add(1)
-		r.board.bytesConfirmed.Add(int64(size))
+		r.board.bytesConfirmed.Add(int64(len(e.m.Body)))
 		return Forwarded
 	case errors.Is(answer, broker.ErrUnwanted):
 		r.board.filtered.Add(1)
@@ -107,18 +109,24 @@ func (r *round) outcome(answer error, size int) Outcome {
 // finish acks a message that is over: alone where a cumulative ack would also settle one that was passed over.
 func (r *round) finish(e entry, o Outcome) error {
 	took := time.Since(e.sent)
-	r.meter.answer(took)
+	if !e.heartbeat {
+		r.meter.answer(took)
+	}
 	if o == Forwarded {
 		r.board.confirms.observe(took)
 		if e.stored != 0 {
 			r.board.transits.observe(max(0, time.Duration(e.sent.UnixNano()-e.stored)+took))
 		}
 	}
+	passedOver := r.retry || len(r.failed) > 0 || r.stranded.Load() > 0
+	if e.heartbeat && !passedOver {
+		r.heard(e.m)
+	}
 	if r.spec.AckMode == NoAck {
 		e.ended(o)
 		return nil
 	}
-	if r.retry || len(r.failed) > 0 || r.stranded.Load() > 0 {
+	if passedOver {
 		if err := r.ack(); err != nil {
 			e.ended(Returned)
 			return err
@@ -132,6 +140,9 @@ func (r *round) finish(e entry, o Outcome) error {
 		r.linger.Reset(ackDelay)
 	}
 	r.last = e.m
+	if e.heartbeat {
+		return nil // the next ack settles it, and does not count it
+	}
 	r.unacked++
 	if acksPerWindow*r.unacked >= int(r.board.window.Load()) {
 		return r.ack()
@@ -172,7 +183,7 @@ func (r *round) sweep() error {
 		r.flight.pop()
 		answer := e.confirm.Err()
 		e.answered(answer)
-		if o := r.outcome(answer, len(e.m.Body)); o == "" {
+		if o := r.outcome(&e, answer); o == "" {
 			r.failed = append(r.failed, e)
 		} else if err := r.finish(e, o); err != nil && first == nil {
 			first = err

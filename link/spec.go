@@ -62,6 +62,10 @@ type Spec struct {
 	// NowhereDelay is how long a message that no destination may take waits for the next try. Zero: 5 s.
 	NowhereDelay time.Duration
 
+	// Heartbeat is how often the link puts a message of its own into the queue that it receives from, while it is open, to
+	// tell how long one takes. Whoever else consumes that queue gets some of them. 0: never.
+	Heartbeat time.Duration
+
 	// Paused: declared, not running until somebody resumes it.
 	Paused bool
 	// Version tells two Specs of one name apart: a Group restarts a link only if it differs.

@@ -23,9 +23,9 @@ func (s *session) askStanding(ctx context.Context) {
 	if !ok {
 		return
 	}
-	delay, seen := askAfter, s.board.received.Load()
+	delay, seen := askAfter, s.board.came()
 	for wait(ctx, delay) {
-		received := s.board.received.Load()
+		received := s.board.came()
 		if received != seen {
 			delay, seen = askAfter, received
 			continue
@@ -62,7 +62,7 @@ func askOnce(ctx context.Context, source broker.Standing) (standby bool, err err
 
 // standby is why nothing comes although the link is open: empty if no other consumer has the queue, as far as is known.
 func (s *session) standby() string {
-	if s.standsBy.Load() != s.board.received.Load()+1 {
+	if s.standsBy.Load() != s.board.came()+1 {
 		return "" // also if something has come since it was asked
 	}
 	return fmt.Sprintf("another gateway consumes %s", s.spec.Source)

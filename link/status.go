@@ -60,6 +60,8 @@ type Status struct {
 	// messages of which it is known when they came (StoredAt).
 	Waits, Confirms, Transits Histogram `json:"-"`
 
+	// Heartbeat is nil where none are sent.
+	Heartbeat  *HeartbeatStatus  `json:"heartbeat,omitempty"`
 	Overflow   *OverflowStatus   `json:"overflow,omitempty"`
 	Federation *FederationStatus `json:"federation,omitempty"`
 }
@@ -119,7 +121,13 @@ type board struct {
 	retries, reconnects, filtered                        atomic.Int64
 
 	waits, confirms, transits histogram
+
+	heart      heart
+	heartbeats atomic.Int64 // received, whosever they were
 }
+
+// came is how often anything has come from the source.
+func (b *board) came() int64 { return b.received.Load() + b.heartbeats.Load() }
 
 // enter changes state, or just its reason; since is when the state was entered. It returns the state before.
 func (b *board) enter(s State, reason string) (was State) {

@@ -44,5 +44,5 @@ func (s *session) stuck() string {
 	if s.soft.Err() != nil || yields || !alone && !s.canTell.Load() {
 		return ""
 	}
-	return s.standstill.look(s.board.received.Load(), depth)
+	return s.standstill.look(s.board.came(), depth)
 }

@@ -66,6 +66,7 @@ func (b *builder) spec() (link.Spec, error) {
 		ConfirmTimeout: s.ConfirmTimeout,
 		DrainTimeout:   s.DrainTimeout,
 		HoldLimit:      s.HoldLimit,
+		Heartbeat:      s.HeartbeatInterval,
 		Paused:         s.Paused,
 	}
 	if len(choice.places) == 1 && !choice.watched() {

@@ -179,6 +179,21 @@ func TestSpecSaysWhatWasDeclared(t *testing.T) {
 	}
 }
 
+// A default sends no heartbeats to where they would reach others.
+func TestHeartbeatsOfShovels(t *testing.T) {
+	for _, spec := range links(t, parse(t, `
+  alone: {source: {queue: orders}, destinations: [{broker: us, queue: q}]}
+  exchange: {source: {exchange: orders}, destinations: [{broker: us, queue: q}]}
+  excess: {source: {queue: orders}, destinations: [{broker: us, queue: q}], overflow: {messages-ready: {start: 9, stop: 1}}}
+  other: {source: {queue: orders}, destinations: [{broker: us, queue: q}], heartbeat-interval: 1m}
+defaults: {heartbeat-interval: 10s}
+`), nil) {
+		if want := map[string]time.Duration{"alone": 10 * time.Second, "other": time.Minute}[spec.Name]; spec.Heartbeat != want {
+			t.Errorf("%s: a heartbeat every %v, want %v", spec.Name, spec.Heartbeat, want)
+		}
+	}
+}
+
 // What is in flight when a gate shuts arrives too: the window must not make a mockery of the thresholds.
 func TestWindowIsSmallBesideTheThresholds(t *testing.T) {
 	const x = "  x:\n    source: {queue: orders}\n"

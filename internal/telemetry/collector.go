@@ -43,6 +43,9 @@ var (
 	depth  = metric("weir_source_depth", "Messages ready at the source, when last read.")
 	oldest = metric("weir_source_oldest_seconds", "Age of the oldest message at the source, at least, when last read.")
 
+	heartbeatLag     = metric("weir_heartbeat_seconds", "How long the last heartbeat took from the source until all before it was confirmed, if one has come back lately.")
+	heartbeatsMissed = metric("weir_heartbeats_missed_total", "Heartbeats that were not back within five intervals.")
+
 	overflowOpen     = metric("weir_overflow_open", "1 while overflow is open.")
 	overflowSwitches = metric("weir_overflow_switches_total", "How often overflow has opened or shut.")
 
@@ -60,8 +63,8 @@ var states = []link.State{
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		received, confirmed, bytesConfirmed, refused, unroutable, filtered, dropped, retries, reconnects,
-		inFlight, held, window, state, waits, confirms, transits, depth, oldest, overflowOpen, overflowSwitches,
-		reloadSuccess, reloadTimestamp,
+		inFlight, held, window, state, waits, confirms, transits, depth, oldest, heartbeatLag, heartbeatsMissed,
+		overflowOpen, overflowSwitches, reloadSuccess, reloadTimestamp,
 	} {
 		to <- d
 	}
@@ -120,6 +123,12 @@ func (l *scraped) collect(s *link.Status) {
 	}
 	if d := s.Depth; d != nil && d.OldestMin != nil {
 		l.gauge(oldest, *d.OldestMin)
+	}
+	if h := s.Heartbeat; h != nil {
+		if h.Seconds != nil {
+			l.gauge(heartbeatLag, *h.Seconds)
+		}
+		l.count(heartbeatsMissed, h.Missed)
 	}
 	if o := s.Overflow; o != nil {
 		l.gauge(overflowOpen, truth(o.Open))

@@ -24,7 +24,7 @@ func newTelemetry(t *testing.T) *telemetry.Telemetry {
 
 // snapshot is a gateway with a link that tells all it can, and one that knows next to nothing.
 func snapshot() telemetry.Snapshot {
-	ready, oldest := int64(12_873), 61.5
+	ready, oldest, lag := int64(12_873), 61.5, 0.25
 	return telemetry.Snapshot{
 		Applied: time.UnixMilli(1_700_000_000_250),
 		Links: []link.Status{
@@ -35,11 +35,15 @@ func snapshot() telemetry.Snapshot {
 					Received: 101, Confirmed: 90, BytesConfirmed: 90_000, Refused: 5, Unroutable: 4, Filtered: 6, Dropped: 3,
 					Rejected: 2, DeadLettered: 1, Retries: 8, Reconnects: 9,
 				},
-				Depth:    &link.SourceDepth{Reading: link.Reading{Ready: &ready, OldestMin: &oldest}},
-				Confirms: link.Histogram{Bounds: []float64{.1, 1}, Counts: []int64{80, 9, 1}, Sum: 12.5},
-				Overflow: &link.OverflowStatus{Open: true, Switches: 3},
+				Depth:     &link.SourceDepth{Reading: link.Reading{Ready: &ready, OldestMin: &oldest}},
+				Confirms:  link.Histogram{Bounds: []float64{.1, 1}, Counts: []int64{80, 9, 1}, Sum: 12.5},
+				Heartbeat: &link.HeartbeatStatus{Every: 10, Seconds: &lag, Missed: 11},
+				Overflow:  &link.OverflowStatus{Open: true, Switches: 3},
 			},
-			{Name: "catalog <- us \xff", Kind: link.Federation, State: link.Denied, From: "us", To: []string{"eu"}},
+			{
+				Name: "catalog <- us \xff", Kind: link.Federation, State: link.Denied, From: "us", To: []string{"eu"},
+				Heartbeat: &link.HeartbeatStatus{Every: 10},
+			},
 		},
 	}
 }
@@ -67,6 +71,8 @@ func TestMetricsTellTheStatus(t *testing.T) {
 		`weir_link_state{` + overflow + `,source="eu",state="stuck"} 0`,
 		`weir_source_depth{` + overflow + `,source="eu"} 12873`,
 		`weir_source_oldest_seconds{` + overflow + `,source="eu"} 61.5`,
+		`weir_heartbeat_seconds{` + overflow + `,source="eu"} 0.25`,
+		`weir_heartbeats_missed_total{` + overflow + `,source="eu"} 11`,
 		`weir_overflow_open{` + overflow + `,source="eu"} 1`,
 		`weir_overflow_switches_total{` + overflow + `,source="eu"} 3`,
 		`weir_confirm_seconds_bucket{` + overflow + `,source="eu",le="0.1"} 80`,
@@ -93,7 +99,9 @@ func TestMetricsTellTheStatus(t *testing.T) {
 // What is not known is absent: a dashboard must not show an empty queue where nobody has looked.
 func TestUnknownFiguresAreAbsent(t *testing.T) {
 	text := scrape(t, newTelemetry(t), snapshot())
-	for _, name := range []string{"weir_source_depth", "weir_source_oldest_seconds", "weir_overflow_open", "weir_overflow_switches_total"} {
+	for _, name := range []string{
+		"weir_source_depth", "weir_source_oldest_seconds", "weir_overflow_open", "weir_overflow_switches_total", "weir_heartbeat_seconds",
+	} {
 		if regexp.MustCompile(name + `\{[^}]*federation`).MatchString(text) {
 			t.Errorf("%s of a link that does not know it", name)
 		}
