@@ -350,8 +350,8 @@ func TestFederatedExchangeKeepsWhatIsBuffered(t *testing.T) {
 }
 
 // Ensure that bindings that went and came while the upstream was away are right when it is back. The buffer is a classic
-// queue: RabbitMQ 3.10 alone does not bring a quorum queue back whose single active consumer it was killed with, as in
-// rabbitmq-server issue 10070.
+// queue: RabbitMQ 3.10 alone loses a quorum queue that was made a moment before it is killed, and what is left of it never
+// gets a leader.
 func TestFederatedExchangeUpstreamRestarts(t *testing.T) {
 	onVersions(t, func(t *testing.T, broker *lab.Broker) {
 		cluster := lab.StartCluster(t, lab.Spec{Version: broker.Version, Nodes: 1, Name: "us"})
