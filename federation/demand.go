@@ -55,7 +55,7 @@ type progress struct {
 // reading was begun has been consumed, and more is wanted.
 func (d *demand) judge(l look) (granted bool) {
 	ready, consumers := l.depth.Ready, l.depth.Consumers
-	if !ready.Known || !consumers.Known {
+	if !ready.Known || !consumers.Known && ready.N == 0 {
 		d.unknown(l.at)
 		return false
 	}
@@ -124,6 +124,8 @@ func (d *demand) shut() { *d = demand{most: d.most, why: d.why} }
 func describe(l look) string {
 	ready, consumers := l.depth.Ready.N, l.depth.Consumers.N
 	switch {
+	case !l.depth.Consumers.Known:
+		return fmt.Sprintf("%d ready downstream", ready)
 	case consumers == 0 && ready == 0:
 		return "no consumers downstream"
 	case consumers == 0:

@@ -79,6 +79,10 @@ func TestDemand(t *testing.T) {
 			3s     ?/?         | open 2
 			4s     0/?         | open 2
 			5s     0/2         | open 2 +`,
+		"whoever the consumers are, what is ready is enough": `
+			0s     0/2         | open 2 +
+			1s     3/?         | open 2
+			2s     3/?         | shut: 3 ready downstream`,
 		"a busy broker is not waited for for ever": `
 			0s     0/2         | open 2 +
 			1s     ?/?         | open 2

@@ -367,8 +367,10 @@ func (s *batchSource) Close() error {
 	_ = s.release() // what has arrived downstream must not come again
 	b := s.of
 	b.mu.Lock()
-	b.source = nil
-	b.expire()
+	if b.source == s {
+		b.source = nil
+		b.expire()
+	}
 	b.mu.Unlock()
 	return s.Source.Close()
 }

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"weir/broker"
@@ -94,16 +95,18 @@ func (s queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message
 		// A broker refuses a user-id that is not the connection's own.
 		c.Properties.UserID = ""
 	}
-	headers := m.Headers
-	visits = 1
-	if list, ok := headers[link.ReceivedFrom].(broker.Array); ok {
-		var others broker.Array
-		others, visits, back = s.visited(list)
-		headers = headers.With(link.ReceivedFrom, others)
-	}
-	headers = link.WithFirst(headers, link.ReceivedFrom, broker.Table{
+	headers := make(broker.Table, len(m.Headers)+4) // one copy, with room for what is added: this is done for each message
+	maps.Copy(headers, m.Headers)
+	list, isList := headers[link.ReceivedFrom].(broker.Array)
+	others, visits, back := s.visited(list)
+	hop := broker.Table{
 		"uri": s.upstream, "queue": s.queue, "redelivered": m.Redelivered, visitCount: visits, forwardedAt: now.UnixMilli(),
-	})
+	}
+	if _, present := headers[link.ReceivedFrom]; present && !isList {
+		headers = link.WithFirst(headers, link.ReceivedFrom, hop)
+	} else {
+		headers[link.ReceivedFrom] = append(broker.Array{hop}, others...)
+	}
 	if _, known := headers[originalExchange]; !known {
 		headers[originalExchange], headers[originalKey] = m.Exchange, m.RoutingKey
 	}
