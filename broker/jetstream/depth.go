@@ -32,8 +32,8 @@ type depthOf struct {
 const depthAge = 100 * time.Millisecond
 
 // Depth implements broker.Broker for a queue and for a stream's consumer, and for a stream without one. Consumers are the
-// pull requests that wait at the server, less those of gateways: a client has one or two, and none while it is busy. What others have given back and nobody has received yet counts as
-// unacked. The age of the oldest message is exact.
+// pull requests that wait at the server, less those of gateways: a client has one or two, and none while it is busy. What
+// others have given back and nobody has received yet counts as unacked. The age of the oldest message is exact.
 func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
 	d := b.depths.at(at)
 	select {

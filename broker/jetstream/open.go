@@ -26,7 +26,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 		return nil, err
 	}
 	s := &Source{
-		b: b, conn: c, at: b.place(consumer), heard: time.Now(),
+		b: b, conn: c, at: b.place(consumer), heard: time.Now(), before: consumer.Delivered.Consumer,
 		log:   b.log.With("link", o.Link, "stream", stream.Config.Name, "consumer", consumer.Name),
 		inbox: nats.NewInbox() + ".", ended: make(chan struct{}),
 		wake: make(chan struct{}, 1), settled: make(chan struct{}, 1), doubt: make(chan struct{}, 1),

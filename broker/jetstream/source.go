@@ -46,6 +46,8 @@ type Source struct {
 	held     deliveries
 	requests requests
 	heard    time.Time // when the last message arrived
+	newest   string    // its reply subject
+	before   uint64    // deliveries of the consumer before the session
 	standing bool      // it waits for its turn (see turn)
 	suspect  time.Time // since when the consumer is in doubt, zero if it is not
 	stopping bool
@@ -184,7 +186,7 @@ func (s *Source) onMessage(m *nats.Msg) {
 	if id, found := strings.CutPrefix(m.Subject, s.inbox); found {
 		s.onEnd(id, m.Header)
 	} else {
-		s.heard = time.Now()
+		s.heard, s.newest = time.Now(), m.Reply
 		s.requests.arrived(m.Size())
 		s.held.add(m, s.heard)
 		notify(s.wake)

@@ -12,6 +12,8 @@ const (
 	stopWait = 2 * time.Second
 	// closeWait bounds each step of Close that waits for the server.
 	closeWait = 2 * time.Second
+	// overtakeWait is how long Close waits for messages that may be on their way.
+	overtakeWait = 500 * time.Millisecond
 )
 
 // Stop implements broker.Source. A pull request cannot be called back: the server may hold a message for it already,
@@ -72,6 +74,7 @@ func (s *Source) Close() error {
 	_ = s.fail(errSourceClosed)
 	s.stop()
 	s.keeping.Wait()
+	s.overtake()
 	for _, sub := range []*nats.Subscription{s.gone, s.pulls} {
 		if sub != nil {
 			_ = sub.Unsubscribe()
@@ -96,10 +99,61 @@ func (s *Source) Close() error {
 	return nil
 }
 
+// overtake waits a moment for what the server has chosen for the session and not sent yet: a replicated consumer sends a
+// message once its replicas know of that. What comes after the end of the subscription is out of sight until its ack wait
+// is over.
+func (s *Source) overtake() {
+	s.mu.Lock()
+	idle := len(s.requests.open) == 0
+	s.mu.Unlock()
+	if idle {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
+	defer cancel()
+	var chosen uint64
+	err := s.conn.call(ctx, s.at.stream, func(ctx context.Context) error {
+		c, err := s.conn.js.Consumer(ctx, s.at.stream, s.at.consumer)
+		if err == nil {
+			chosen = c.CachedInfo().Delivered.Consumer
+		}
+		return err
+	})
+	if err != nil {
+		return
+	}
+	timer := time.NewTimer(overtakeWait) // others may get them
+	defer timer.Stop()
+	for s.seen() < chosen {
+		select {
+		case <-s.wake:
+		case <-s.conn.lost:
+			return
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// seen is the number of the last delivery that has arrived, among all of the consumer.
+func (s *Source) seen() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d, ok := parseReply(s.newest); ok {
+		return d.consumer
+	}
+	return s.before
+}
+
 // giveBack returns to the consumer what is unsettled. The consumer is read first, also if that is nothing: that has the
 // server drop the requests which nobody waits for any more. What these were to get would be put behind the rest, or be
 // out of sight until its ack wait is over.
 func (s *Source) giveBack(rest []delivery) error {
+	if len(rest) > 0 {
+		// The end of our interest goes to the server that leads the consumer by the same way as this, and is known there
+		// once this is answered.
+		_, _ = s.conn.nats.Request(rest[0].reply, []byte("+WPI"), closeWait)
+	}
 	ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
 	defer cancel()
 	err := s.conn.call(ctx, s.at.stream, func(ctx context.Context) error {
