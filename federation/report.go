@@ -133,6 +133,7 @@ func exchangeSpec(m *mirror) link.Spec {
 		wants: &m.filter,
 	}
 	s.Gate, s.Describe = m, m.describe
+	s.Heartbeat = p.upstream.HeartbeatInterval // not of a queue link: its source has consumers of its own
 	// As a local publish that no binding matches.
 	s.OnUnroutable = link.Recourse{Attempts: 1, Then: link.Drop}
 	return s
