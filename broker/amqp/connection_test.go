@@ -62,7 +62,7 @@ func TestNeighbourStays(t *testing.T) {
 		b := newBroker(t, config(v))
 		bad := must(b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "bad"}))(t)
 		good := must(b.OpenSink(t.Context(), broker.Address{Queue: "orders"}, broker.SinkOptions{Link: "good"}))(t)
-		send(t, bad, &broker.Message{Exchange: "no such exchange"}, broker.ErrNotFound)
+		send(t, bad, &broker.Message{Exchange: "no such exchange"}, broker.ErrUnroutable)
 		<-bad.Lost()
 		send(t, good, &broker.Message{Body: []byte("1")}, nil)
 		select {

@@ -13,7 +13,7 @@ import (
 
 const (
 	// statistics is how long the management API may take to know what the queue knows, and askAgain how often it is asked.
-	statistics = 7 * time.Second
+	statistics = 15 * time.Second
 	askAgain   = 500 * time.Millisecond
 	// promptly is how soon a quorum queue answers if it answers for itself: after 250 ms RabbitMQ says 0 and 0 in its place.
 	promptly = 200 * time.Millisecond

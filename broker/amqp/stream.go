@@ -63,7 +63,7 @@ func (s *stream) keep(ctx context.Context) {
 	defer close(s.ended)
 	tick := time.NewTicker(storeEvery)
 	defer tick.Stop()
-	stored, known := s.settled()
+	stored, known := int64(0), false // of this session
 	for {
 		select {
 		case <-tick.C:

@@ -99,6 +99,7 @@ func TestStreamOffsetKept(t *testing.T) {
 			}))(t)
 		}
 		s := open()
+		t.Cleanup(func() { _ = s.Close() })
 		var m *broker.Message
 		for range 5 {
 			m = must(s.Receive(t.Context()))(t)
