@@ -105,7 +105,9 @@ func (d *demand) unwanted(l look, consumed bool, least int) {
 	}
 }
 
-// unknown notes a reading that says nothing: the last decision stands, for a while.
+// unknown notes a reading that says nothing: the last decision stands, for a while. Drivers give such readings of a busy
+// quorum queue, and while a consumer has just come of which the broker's statistics, seconds late, do not tell yet whether
+// it is another gateway's.
 func (d *demand) unknown(at time.Time) {
 	if d.blind.IsZero() {
 		d.blind = at

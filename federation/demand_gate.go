@@ -20,6 +20,10 @@ type demandGate struct {
 	readers *readers
 	batches *batches
 	log     *slog.Logger
+	// declare makes sure that the upstream can be reached and has the queue, also while nothing is wanted from it: an
+	// operator should not learn of a wrong password only with the first consumer.
+	declare  func(context.Context) error
+	declared bool // Open's own
 
 	mu      sync.Mutex
 	demand  demand
@@ -29,8 +33,14 @@ type demandGate struct {
 	looked  time.Time    // when the last reading was begun
 }
 
-// Open implements link.Gate. It returns an error if the depth cannot be read.
+// Open implements link.Gate. It returns an error if the upstream cannot be used or the depth cannot be read.
 func (g *demandGate) Open(ctx context.Context) (context.Context, func(), error) {
+	if !g.declared {
+		if err := g.declare(ctx); err != nil {
+			return nil, nil, err
+		}
+		g.declared = true
+	}
 	if err := g.await(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -153,8 +163,8 @@ func (g *demandGate) consider(began time.Time, depth broker.Depth, err error, p 
 			g.log.Warn("depth cannot be read, the last decision stands", "downstream", g.at.name, "queue", g.queue, "error", err)
 		}
 		depth = broker.Depth{}
-	case depth.At.Before(began):
-		return d.open, false, 0 // repeated by a driver that has read it a moment ago: no news
+	case depth.At.Before(began): // repeated by a driver that has read it a moment ago: no news
+		return d.open, false, 0
 	}
 	g.unread, g.ready = err, depth.Ready
 	was := d.open

@@ -2,6 +2,9 @@ package federation
 
 import (
 	"cmp"
+	"context"
+	"fmt"
+	"time"
 
 	"weir/broker"
 	"weir/link"
@@ -21,6 +24,7 @@ func queueSpec(p pair) link.Spec {
 	source := newBatches(p.from.broker, cmp.Or(spec.Window, mostBatch), spec.MemoryLimit)
 	gate := &demandGate{
 		at: p.to, queue: p.queue.Name, place: downstream, readers: p.queues.on(p.to.name), batches: source, log: p.log,
+		declare: p.declareUpstream,
 	}
 	spec.Window = source.most // the batch is what bounds a source
 	spec.Source = link.Origin{
@@ -51,6 +55,22 @@ func queueSpec(p pair) link.Spec {
 
 // upstreamQueue is the name of the queue at the upstream.
 func (p pair) upstreamQueue() string { return cmp.Or(p.upstream.Queue, p.queue.Name) }
+
+// declareUpstream declares the upstream's queue if it is missing. What opens a sink does just that; a source would consume.
+func (p pair) declareUpstream(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
+	defer cancel()
+	sink, err := p.from.broker.OpenSink(ctx, broker.Address{Queue: p.upstreamQueue()}, broker.SinkOptions{
+		Link: p.name(), Site: p.site, DeclareArgs: likeDownstream(*p.queue),
+	})
+	if err != nil {
+		return fmt.Errorf("declare queue %s on upstream %s: %w", p.upstreamQueue(), p.from.name, err)
+	}
+	return sink.Close()
+}
+
+// declareTimeout bounds one try to declare a queue.
+const declareTimeout = 30 * time.Second
 
 // likeDownstream are the arguments of an upstream queue that has to be declared.
 func likeDownstream(q broker.Queue) broker.Table {

@@ -442,12 +442,19 @@ func TestAnUnreachableDownstreamIsRetriedAndNotCalledShut(t *testing.T) {
 	})
 }
 
-func TestAMissingUpstreamQueueIsDeclared(t *testing.T) {
+func TestAMissingUpstreamQueueIsDeclaredBeforeAnybodyConsumes(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.eu.Declare("work", memory.Queue{})
-		w.worker(w.eu, 10, time.Millisecond)
 		w.gateway("eu", strings.ReplaceAll(workFromUS, "{broker: us}", "{broker: us, queue: there}"))
 		w.within(10*time.Second, "declared", func() bool { return slices.Contains(w.us.QueueNames(), "there") })
+	})
+}
+
+func TestAnUpstreamThatDeniesIsToldBeforeAnybodyConsumes(t *testing.T) {
+	inQueues(t, func(w *world) {
+		w.us.Deny("work")
+		g := w.gateway("eu", workFromUS)
+		w.within(10*time.Second, "denied", func() bool { return g.is(fromUSLink, link.Denied) })
 	})
 }
 
