@@ -131,6 +131,9 @@ func linkDetails(l link.Status, colours bool, now time.Time) string {
 			add(n.key, comma(n.n))
 		}
 	}
+	if h := l.Heartbeat; h != nil {
+		add("heartbeat", heartbeat(*h, now))
+	}
 	if o := l.Overflow; o != nil {
 		add("overflow", fmt.Sprintf("%s for %s, mode %s, %s", overflowWord(o), since(o.Since, now), o.Mode, printable(o.Thresholds)))
 		add("switches", comma(o.Switches))
@@ -139,6 +142,23 @@ func linkDetails(l link.Status, colours bool, now time.Time) string {
 		}
 	}
 	return t.Render()
+}
+
+func heartbeat(h link.HeartbeatStatus, now time.Time) string {
+	s := fmt.Sprintf("every %v", time.Duration(h.Every*float64(time.Second)))
+	if h.Seconds != nil {
+		s += fmt.Sprintf(", the last took %v", time.Duration(*h.Seconds*float64(time.Second)).Round(time.Millisecond/10))
+	}
+	if !h.LastAt.IsZero() {
+		s += ", back " + since(h.LastAt, now) + " ago"
+	}
+	if h.Missed > 0 {
+		s += ", " + comma(h.Missed) + " missed"
+	}
+	if h.Problem != "" {
+		s += "; " + printable(h.Problem)
+	}
+	return s
 }
 
 func decision(d link.Decision) string {

@@ -32,13 +32,27 @@ fast  overflow  running   eu queue=orders  us queue=orders      1,234     12,873
 	}
 }
 
+func TestHeartbeatInWords(t *testing.T) {
+	lag := 0.0123
+	for want, h := range map[string]link.HeartbeatStatus{
+		"every 10s": {Every: 10},
+		"every 10s, the last took 12.3ms, back 3s ago": {Every: 10, Seconds: &lag, LastAt: now.Add(-3 * time.Second)},
+		"every 1m0s, 2 missed; not sent: no":           {Every: 60, Missed: 2, Problem: "not sent: no"},
+	} {
+		if got := heartbeat(h, now); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // What brokers say goes to a terminal. It must not steer it, and a row stays a row.
 func TestNothingSteersTheTerminal(t *testing.T) {
 	hostile := "\x1b]0;gotcha\a\x1b[2J\rfirst\nsecond\u009b31m"
 	l := link.Status{
 		Name: hostile, State: link.Retrying, Reason: hostile, Source: hostile, Destination: hostile, Route: hostile,
 		Warning: hostile, LastError: hostile,
-		Overflow: &link.OverflowStatus{Thresholds: hostile, Decisions: []link.Decision{{Why: hostile, Destination: hostile, PassedOver: []string{hostile}}}},
+		Heartbeat: &link.HeartbeatStatus{Problem: hostile},
+		Overflow:  &link.OverflowStatus{Thresholds: hostile, Decisions: []link.Decision{{Why: hostile, Destination: hostile, PassedOver: []string{hostile}}}},
 	}
 	for what, text := range map[string]string{
 		"table":   linkTable([]link.Status{l}, true, false, now),
