@@ -49,6 +49,7 @@ func TestHistoryWaits(t *testing.T) {
 		read("a little later", 1, 0)
 		read("while it is asked", 1, 0)
 		time.Sleep(slow)
+		synctest.Wait()
 		read("when it has answered", 2, 0)
 		time.Sleep(stale)
 		read("much later", 3, slow)
