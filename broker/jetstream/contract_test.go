@@ -16,22 +16,18 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	brokertest.Run(t, harness(startSystem(t, 1, withUsers), 1))
+	keeps(t, startSystem(t, 1, withUsers), 1)
 }
 
 func TestContractOfACluster(t *testing.T) {
 	t.Parallel()
-	brokertest.Run(t, harness(startSystem(t, 3, withUsers), 3))
+	keeps(t, startSystem(t, 3, withUsers), 3)
 }
 
-func TestFederation(t *testing.T) {
-	t.Parallel()
-	brokertest.Federation(t, federation(startSystem(t, 1, withUsers), 1))
-}
-
-func TestFederationOfACluster(t *testing.T) {
-	t.Parallel()
-	brokertest.Federation(t, federation(startSystem(t, 3, withUsers), 3))
+// keeps asserts that the driver keeps the contract on a system.
+func keeps(t *testing.T, s *system, replicas int) {
+	brokertest.Run(t, harness(s, replicas))
+	brokertest.Federation(t, federation(s, replicas))
 }
 
 // A link between two NATS systems changes nothing.

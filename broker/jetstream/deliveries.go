@@ -86,6 +86,16 @@ func (d *deliveries) untouched(now time.Time, age time.Duration, replies []strin
 	return replies
 }
 
+// first is where the first one is settled, empty if there is none.
+func (d *deliveries) first() string {
+	for _, e := range d.list {
+		if !e.settled {
+			return e.reply
+		}
+	}
+	return ""
+}
+
 // rest takes out everything, received or not.
 func (d *deliveries) rest() []delivery {
 	rest := make([]delivery, 0, d.unsettled)

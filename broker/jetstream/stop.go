@@ -105,10 +105,12 @@ func (s *Source) Close() error {
 func (s *Source) overtake() {
 	s.mu.Lock()
 	idle := len(s.requests.open) == 0
+	held := s.held.first()
 	s.mu.Unlock()
 	if idle {
 		return
 	}
+	s.agree(held)
 	ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
 	defer cancel()
 	var chosen uint64
@@ -135,6 +137,15 @@ func (s *Source) overtake() {
 	}
 }
 
+// agree waits until the server that leads the consumer has got all that was sent to it before: requests, acks, and the end
+// of a subscription. They go the same way as word that a message is being worked on, which it answers. held is where such
+// a message is settled; without one nothing is waited for.
+func (s *Source) agree(held string) {
+	if held != "" {
+		_, _ = s.conn.nats.Request(held, []byte("+WPI"), closeWait) // without an answer it may know all the same
+	}
+}
+
 // seen is the number of the last delivery that has arrived, among all of the consumer.
 func (s *Source) seen() uint64 {
 	s.mu.Lock()
@@ -150,9 +161,7 @@ func (s *Source) seen() uint64 {
 // out of sight until its ack wait is over.
 func (s *Source) giveBack(rest []delivery) error {
 	if len(rest) > 0 {
-		// The end of our interest goes to the server that leads the consumer by the same way as this, and is known there
-		// once this is answered.
-		_, _ = s.conn.nats.Request(rest[0].reply, []byte("+WPI"), closeWait)
+		s.agree(rest[0].reply) // that our interest has ended
 	}
 	ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
 	defer cancel()
