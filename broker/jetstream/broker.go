@@ -10,6 +10,10 @@
 //     anything is called routable, and again before anything is called unroutable.
 //   - exchanges: a binding that is made while a message is published can make an interest stream forget the message on
 //     some replicas. anchor.go keeps every message of an exchange for 5 s, so that it cannot.
+//   - buffers of federation: buffer.go has a consumer's filters cover what it is bound with, and keeps that exactly in its
+//     metadata. standing.go has one of several gateways at a time receive from it (x-single-active-consumer).
+//   - demand: a consumer tells how many pull requests wait, and not whose. pulls.go asks other gateways for theirs, on
+//     weir.pulls.<stream>.<consumer>.
 //   - a lost connection does not give back what was unsettled. leftovers.go does, as soon as there is one again.
 //
 // There are no dead-letter exchanges: what is rejected is terminated (the broker says so in an advisory) and gone.
@@ -25,8 +29,8 @@ import (
 	"weir/broker"
 )
 
-// Broker implements broker.Broker, Identifier, Checker and Locker for one account of one NATS system. Its Sources
-// implement broker.Resizer.
+// Broker implements broker.Broker, Identifier, Checker, Locker, Catalog, Buffers, Coverer and Disposer for one account of
+// one NATS system. Its Sources implement broker.Resizer and Standing.
 type Broker struct {
 	config   Config
 	log      *slog.Logger
