@@ -42,6 +42,7 @@ type Broker struct {
 	leftovers          leftovers
 	returned           returned
 	depths             depths
+	askingBucket       chan struct{} // cap 1: held by the one that looks for the bucket of locks, or makes it
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -72,6 +73,7 @@ func New(c Config, log *slog.Logger) *Broker {
 	b.receiving = newPool("receive", c.LinksPerConnection, b.dial)
 	b.sending = newPool("send", c.LinksPerConnection, b.dial)
 	b.manager.turn = make(chan struct{}, 1)
+	b.askingBucket = make(chan struct{}, 1)
 	return b
 }
 

@@ -23,6 +23,8 @@ const (
 	// the key lives, so that an owner that was frozen knows it is none any more before another can be.
 	lockTrust = lockTTL * 8 / 10
 	lockRetry = time.Second
+	// bucketPatience is how long an answer about the bucket may take.
+	bucketPatience = 5 * time.Second
 )
 
 // lease is the context of an owner. It ends by itself when the last renewal is too old, even if nothing has run since:
@@ -165,7 +167,17 @@ func (b *Broker) renew(l *lease, c *conn, bucket jetstream.KeyValue, key string,
 	}
 }
 
+// lockBucket finds the bucket, or makes it. A server does not answer questions about a stream that is being made in a
+// cluster, so this Broker asks one at a time, and nobody waits long for an answer.
 func (b *Broker) lockBucket(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	select {
+	case b.askingBucket <- struct{}{}:
+		defer func() { <-b.askingBucket }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, bucketPatience)
+	defer cancel()
 	bucket, err := js.KeyValue(ctx, lockBucket)
 	if !errors.Is(err, jetstream.ErrBucketNotFound) {
 		return bucket, err
