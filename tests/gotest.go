@@ -20,9 +20,12 @@ func goTool(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// testTimeout is for one package on a slow machine; go test's own 10 minutes are short for the drivers.
+const testTimeout = 30 * time.Minute
+
 // testArguments are those of go test before what the caller adds. The race detector needs a C compiler.
 func testArguments(short bool) []string {
-	args := []string{"test", "-shuffle=on"}
+	args := []string{"test", "-shuffle=on", "-timeout", testTimeout.String()}
 	if cc, err := exec.Command("go", "env", "CC").Output(); err != nil || !runnable(strings.TrimSpace(string(cc))) {
 		fmt.Println("no C compiler: testing without the race detector")
 	} else {
