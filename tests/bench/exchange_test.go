@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -12,21 +13,57 @@ import (
 	"weir/tests/lab"
 )
 
-// BenchmarkFederatedExchange and BenchmarkFederatedExchangeOld: weir beside RabbitMQ's federation plugin, which both drain
-// a full buffer. The newest version has quorum buffers, 3.10 knows only classic ones.
-func BenchmarkFederatedExchange(b *testing.B)    { federatedExchanges(b, "newest", "quorum") }
-func BenchmarkFederatedExchangeOld(b *testing.B) { federatedExchanges(b, "3.10", "classic") }
+// BenchmarkFederatedExchange and BenchmarkFederatedExchangeOld: weir beside RabbitMQ's federation plugin while a publisher
+// sends as fast as it can. The newest version has quorum buffers, 3.10 knows only classic ones.
+func BenchmarkFederatedExchange(b *testing.B) {
+	federatedExchanges(b, "newest", "quorum", (*exchanges).live)
+}
+func BenchmarkFederatedExchangeOld(b *testing.B) {
+	federatedExchanges(b, "3.10", "classic", (*exchanges).live)
+}
 
-func federatedExchanges(b *testing.B, version, queueType string) {
+// BenchmarkFederatedExchangeBacklog: the same, to drain a full buffer while nobody publishes.
+func BenchmarkFederatedExchangeBacklog(b *testing.B) {
+	federatedExchanges(b, "newest", "quorum", (*exchanges).backlog)
+}
+
+func federatedExchanges(b *testing.B, version, queueType string, scene func(*exchanges, mover) (stage, mover)) {
 	e := newExchanges(b, version, queueType)
 	ours := gateway(e.yaml(e.from.URIs()[0], e.from.Management()[0], "prefetch-count: 1000, queue-type: "+queueType))
 	measure := func(move mover) func() result {
-		s := e.stage()
-		s.fill = e.fill(move)
+		s, move := scene(e, move)
 		return func() result { return s.measure(b, move) }
 	}
 	for b.Loop() {
 		compare(b, "plugin", measure(ours), measure(e.plugin))
+	}
+}
+
+// backlog is a full buffer before the mover starts.
+func (e *exchanges) backlog(move mover) (stage, mover) {
+	s := e.stage()
+	s.fill = e.fill(move)
+	return s, move
+}
+
+// live is a publisher that begins once the mover has bound its buffer.
+func (e *exchanges) live(move mover) (stage, mover) {
+	s := e.stage()
+	s.fill = func(b *testing.B) {
+		b.Helper()
+		e.forget(b)
+		e.downstream(b)
+	}
+	return s, func(b *testing.B) (int, func()) {
+		b.Helper()
+		pid, stop := move(b)
+		await(b, "the upstream is bound", func() bool { return bound(e.from) > 0 && len(e.buffers()) == 1 })
+		var publishing sync.WaitGroup
+		publishing.Go(func() { e.publish(b, "bench", "order.created") })
+		return pid, func() {
+			publishing.Wait()
+			stop()
+		}
 	}
 }
 

@@ -77,7 +77,8 @@ func (p *pair) publish(b *testing.B, exchange, key string) {
 	ch := p.from.Channel()
 	defer func() { _ = ch.Close() }()
 	if err := ch.Confirm(false); err != nil {
-		b.Fatal(err)
+		b.Error(err)
+		return
 	}
 	body := []byte(strings.Repeat("x", bodySize))
 	var last *amqp.DeferredConfirmation
@@ -87,10 +88,12 @@ func (p *pair) publish(b *testing.B, exchange, key string) {
 			Headers: amqp.Table{"customer": int32(i), "region": "eu", "priority-order": true}, Body: body,
 		})
 		if err != nil {
-			b.Fatal(err)
+			b.Error(err)
+			return
 		}
 		if i%1000 == 999 && last != nil && !last.Wait() {
-			b.Fatal("not confirmed")
+			b.Error("not confirmed")
+			return
 		}
 		if i%1000 == 0 {
 			last = c

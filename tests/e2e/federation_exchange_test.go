@@ -100,6 +100,29 @@ func TestFederatedExchangeBoundToExchange(t *testing.T) {
 	})
 }
 
+// Ensure that an exchange of a plugin's type is federated: all that is published upstream is shared out downstream, by the
+// weights of the bindings there, and nothing comes twice.
+func TestFederatedExchangeConsistentHash(t *testing.T) {
+	onVersions(t, func(t *testing.T, broker *lab.Broker) {
+		at, config := sites(t, broker, "eu", "us")
+		eu, us := at[0], at[1]
+		eu.exchange("fed", "x-consistent-hash")
+		eu.queue("one", "fed", "1")
+		eu.queue("two", "fed", "1")
+		startGateway(t, config+fromUS)
+		us.pulled("fed", "1")
+		for i := range 40 {
+			us.send("fed", fmt.Sprint("customer-", i), fmt.Sprint(i))
+		}
+		eu.holds(40, "one", "two")
+		for _, queue := range []string{"one", "two"} {
+			if q, err := eu.ch.QueueDeclarePassive(queue, true, false, false, false, nil); err != nil || q.Messages == 0 {
+				t.Errorf("queue %s has no share of what came: %v", queue, err)
+			}
+		}
+	})
+}
+
 // Ensure that a headers exchange is federated by the arguments of its bindings, and that a message comes as it was sent:
 // with the hop added as RabbitMQ's plugin writes it, without the user-id, and without any credentials.
 func TestFederatedExchangeMessage(t *testing.T) {

@@ -22,7 +22,8 @@ type Node struct {
 }
 
 const plugins = `[rabbitmq_management, rabbitmq_shovel, rabbitmq_shovel_management, rabbitmq_federation,
- rabbitmq_federation_management, rabbitmq_event_exchange, rabbitmq_auth_mechanism_ssl].`
+ rabbitmq_federation_management, rabbitmq_event_exchange, rabbitmq_auth_mechanism_ssl,
+ rabbitmq_consistent_hash_exchange].`
 
 // configure writes the files a node reads.
 func (c *Cluster) configure(n *Node) error {
