@@ -87,7 +87,7 @@ func TestHeartbeatOfAnIdleLink(t *testing.T) {
 		if p := p.last.Load().Properties; p.DeliveryMode != 1 || p.Expiration != "1000000" {
 			r.Errorf("it is not transient, or never expires: %+v", p)
 		}
-		r.empty()
+		r.until(time.Second, "the last one is back", func() bool { return r.remain() == 0 })
 		r.same("what arrived", r.out(), nil)
 	})
 }
