@@ -29,6 +29,9 @@ func wanted(have []broker.Binding, p pair, upstream, downstream broker.Identity)
 			"hops":     int16(hops),
 		}
 		to := broker.Binding{Key: b.Key, Arguments: b.Arguments.With(boundFrom, append(broker.Array{here}, from...))}
+		if p.exchange.Type == "headers" && to.Arguments["x-match"] == "all-with-x" {
+			to.Arguments["x-match"] = "all" // x-bound-from itself would be asked of messages; the downstream sorts out the rest
+		}
 		if id := identify(to); !seen[id] {
 			seen[id] = true
 			all = append(all, to)

@@ -19,8 +19,9 @@ type downstream struct {
 	ctx   context.Context // the life of its links
 	log   *slog.Logger
 	group *link.Group
-	// prepare is called on each spec before it runs.
+	// prepare is called on each spec before it runs, unbound when a mirror has unbound its buffer.
 	prepare func(*link.Spec)
+	unbound func(buffer string)
 	running sync.WaitGroup // mirrors and watches
 	// noticedBy tells how changes are noticed. It is read under the locks of others.
 	noticedBy atomic.Pointer[string]
@@ -29,7 +30,7 @@ type downstream struct {
 	plan     plan
 	have     *inventory // nil: not known yet
 	bindings map[string][]broker.Binding
-	mirrors  map[string]*mirror // by the names of their links
+	mirrors  map[string]*mirror // by pair.key: two links must never keep one buffer
 	leaving  []*mirror          // those that may not have stopped yet
 	watch    *watch
 	watches  []*watch // those that may not have stopped yet
@@ -38,9 +39,9 @@ type downstream struct {
 	problem  *Problem            // what keeps it from being known what exists
 }
 
-func newDownstream(ctx context.Context, log *slog.Logger, prepare func(*link.Spec)) *downstream {
+func newDownstream(ctx context.Context, log *slog.Logger, prepare func(*link.Spec), unbound func(buffer string)) *downstream {
 	return &downstream{
-		ctx: ctx, log: log, prepare: prepare,
+		ctx: ctx, log: log, prepare: prepare, unbound: unbound,
 		group:    link.NewGroup(ctx, log),
 		bindings: map[string][]broker.Binding{},
 		mirrors:  map[string]*mirror{},
@@ -92,7 +93,6 @@ func (d *downstream) drained() {
 	d.mu.Lock()
 	mirrors, watches := d.leaving, d.watches
 	current := d.watch
-	d.leaving = nil
 	d.mu.Unlock()
 	d.group.Drained()
 	for _, m := range mirrors {
@@ -179,13 +179,13 @@ func (d *downstream) reconcile() {
 			specs = append(specs, queueSpec(p))
 			continue
 		}
-		wanted[p.name()] = true
+		wanted[p.key()] = true
 		specs = append(specs, exchangeSpec(d.mirror(p)))
 	}
-	for name, m := range d.mirrors {
-		if !wanted[name] {
+	for key, m := range d.mirrors {
+		if !wanted[key] {
 			d.retire(m, true)
-			delete(d.mirrors, name)
+			delete(d.mirrors, key)
 		}
 	}
 	federated := d.federated()
@@ -206,21 +206,39 @@ func (d *downstream) reconcile() {
 
 // mirror finds the mirror of a pair, or starts one.
 func (d *downstream) mirror(p pair) *mirror {
-	name := p.name()
-	old := d.mirrors[name]
+	key := p.key()
+	old := d.mirrors[key]
 	if old != nil && old.pair.version() == p.version() {
 		return old
 	}
 	m := newMirror(p, d.ups[p.from.name], d.noticed)
+	m.onUnbind = d.unbound
 	if old != nil {
-		d.retire(old, old.base != m.base || old.pair.from.name != m.pair.from.name)
+		d.retire(old, false)
+	} else {
+		for _, left := range d.leaving { // the last one may be unbinding the buffer just now
+			if left.pair.key() == key {
+				old = left
+			}
+		}
 	}
-	d.mirrors[name] = m
+	d.mirrors[key] = m
 	if bindings, known := d.bindings[p.exchange.Name]; known {
 		m.want(bindings)
 	}
 	m.start(d.ctx, &d.running, old)
 	return m
+}
+
+// doubt has mirrors of a buffer look at it again.
+func (d *downstream) doubt(buffer string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range d.mirrors {
+		if m.base == buffer {
+			m.doubt()
+		}
+	}
 }
 
 // retire stops a mirror. gone: nobody wants what is in its buffer.

@@ -53,7 +53,7 @@ func (f *Federation) Apply(cfg *configs.Config, brokers Brokers) {
 	}
 	for name := range names {
 		if f.downstreams[name] == nil {
-			f.downstreams[name] = newDownstream(f.ctx, f.log, f.prepare)
+			f.downstreams[name] = newDownstream(f.ctx, f.log, f.prepare, f.unbound)
 		}
 	}
 	for name, d := range f.downstreams {
@@ -68,6 +68,14 @@ func (f *Federation) Apply(cfg *configs.Config, brokers Brokers) {
 func (f *Federation) prepare(s *link.Spec) {
 	if f.Prepare != nil {
 		f.Prepare(s)
+	}
+}
+
+// unbound is told of a buffer that a mirror has unbound in the end. Where a broker or an upstream has another name since a
+// reload, it may be the buffer of a mirror that has just begun.
+func (f *Federation) unbound(buffer string) {
+	for _, d := range f.all() {
+		d.doubt(buffer)
 	}
 }
 

@@ -36,7 +36,8 @@ type mirror struct {
 	back     chan struct{} // cap 1: the link has just reached the upstream
 	cancel   context.CancelFunc
 	stopped  chan struct{}
-	letGo    atomic.Bool // the pair is gone: unbind the buffer in the end
+	onUnbind func(buffer string) // told when the buffer has been unbound in the end
+	letGo    atomic.Bool         // the pair is gone: unbind the buffer in the end
 
 	buffer // what is known of it; only the mirror's own goroutine uses it
 
@@ -140,6 +141,7 @@ func (m *mirror) run(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lettingGo)
 		defer cancel()
 		m.unbind(ctx)
+		m.onUnbind(m.base)
 	}
 }
 
@@ -257,6 +259,9 @@ func (m *mirror) unbind(ctx context.Context) {
 		m.current = m.base
 	}
 	err = unbindAll(ctx, b, m.as(m.current))
+	if errors.Is(err, broker.ErrUnsupported) && len(m.mine) > 0 { // what cannot be read back is at least what it has bound
+		err = b.Rebind(ctx, m.as(m.current), nil, m.mine)
+	}
 	if errors.Is(err, broker.ErrNotFound) {
 		return
 	}

@@ -51,6 +51,9 @@ func (p pair) name() string {
 	return name + "/" + kind + "/" + object
 }
 
+// key names the buffer of a pair, whatever its link is called.
+func (p pair) key() string { return p.from.name + " " + bufferName(p) }
+
 // upstreamExchange is the name of the exchange at the upstream.
 func (p pair) upstreamExchange() string { return cmp.Or(p.upstream.Exchange, p.exchange.Name) }
 

@@ -228,3 +228,31 @@ func TestProblemsOfPoliciesAndDownstreams(t *testing.T) {
 		w.within(10*time.Second, "the problem is gone", func() bool { return len(g.Problems()) == 0 })
 	})
 }
+
+// Ensure that an upstream of another name, which reads from the same buffer, leaves that buffer bound.
+func TestAnotherNameOfAnUpstreamKeepsItsBuffer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.consumer(w.eu, "shop", "#")
+		g := w.gateway("eu", fromUS)
+		g.equal("us/exchanges/catalog", 1)
+		g.apply(strings.NewReplacer("us: {broker: us}", "us2: {broker: us}", "federation-upstream: us", "federation-upstream: us2").Replace(fromUS))
+		g.equal("us2/exchanges/catalog", 1)
+		w.after(10 * time.Second)
+		w.publish(w.us, "a", "wanted")
+		w.gets(w.eu, "shop", "wanted")
+	})
+}
+
+// Ensure that a policy which is taken away and put back at once leaves the buffer bound.
+func TestAPolicyThatComesBackBindsItsBuffer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.consumer(w.eu, "shop", "#")
+		g := w.gateway("eu", fromUS)
+		g.equal("us/exchanges/catalog", 1)
+		g.apply("")
+		g.apply(fromUS)
+		w.after(10 * time.Second)
+		w.publish(w.us, "a", "wanted")
+		w.gets(w.eu, "shop", "wanted")
+	})
+}

@@ -176,6 +176,9 @@ func (w *watch) read(ctx context.Context, catalog broker.Catalog, exchange strin
 		return catalog.Bindings(ctx, exchange)
 	})
 	w.exchanges.done(exchange, began)
+	if err != nil {
+		w.exchanges.hint(exchange) // what it was to say is still to be read
+	}
 	switch {
 	case errors.Is(err, broker.ErrNotFound): // it has just gone
 		w.listed = time.Time{}

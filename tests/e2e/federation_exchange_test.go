@@ -133,8 +133,9 @@ func TestFederatedExchangeMessage(t *testing.T) {
 		eu.queue("q", "")
 		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "all", "region": "eu", "level": int64(3)}))
 		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "any", "urgent": true}))
+		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "all-with-x", "x-kind": "sale"}))
 		startGateway(t, config+fromUS)
-		us.pulled("fed", "", "")
+		us.pulled("fed", "", "", "")
 		sent := amqp.Publishing{
 			Headers: amqp.Table{"region": "eu", "level": int32(3)}, ContentType: "text/plain", CorrelationId: "c", MessageId: "m",
 			UserId: us.vhost.Username, DeliveryMode: amqp.Persistent, Priority: 3, Timestamp: time.Unix(1_700_000_000, 0), Body: []byte("1"),
@@ -145,7 +146,9 @@ func TestFederatedExchangeMessage(t *testing.T) {
 		us.must(us.ch.Publish("fed", "key", false, false, other))
 		other.Headers, other.Body = amqp.Table{"urgent": true}, []byte("3")
 		us.must(us.ch.Publish("fed", "key", false, false, other))
-		eu.holds(2, "q")
+		other.Headers, other.Body = amqp.Table{"x-kind": "sale"}, []byte("4")
+		us.must(us.ch.Publish("fed", "key", false, false, other))
+		eu.holds(3, "q")
 		m, _, err := eu.ch.Get("q", true)
 		eu.must(err)
 		if string(m.Body) != "1" || m.RoutingKey != "key" || m.ContentType != "text/plain" || m.CorrelationId != "c" ||
