@@ -143,6 +143,11 @@ func (s *session) beat(ctx context.Context) {
 	out := heartbeats{session: s}
 	defer out.close()
 	heart := &s.board.heart
+	defer func() {
+		if s.soft.Err() != nil { // paused, shut or stopped: nothing is expected to come
+			heart.forget()
+		}
+	}()
 	for wait(ctx, s.spec.Heartbeat) {
 		switch s.board.current() {
 		case Idle, Running:

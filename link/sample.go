@@ -49,8 +49,8 @@ func (l *Link) sample(ctx context.Context) {
 	}
 }
 
-// sampledStates are those in which the source's broker is there, as far as is known.
-var sampledStates = []State{Running, Idle, Stuck, Paused, Shut, Standby, Holding, Blocked}
+// sampledStates: also those in which a fault keeps the link from running, which may be the destination's alone.
+var sampledStates = []State{Running, Idle, Stuck, Paused, Shut, Standby, Holding, Blocked, Retrying, Denied}
 
 // readDepth takes a reading that somebody else has just made, or makes one.
 func (l *Link) readDepth(ctx context.Context) (depth broker.Depth, err error) {

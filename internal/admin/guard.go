@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -41,11 +42,11 @@ func (g *guard) protect(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), authorizedKey{}, true)))
 		case token != "" && r.Header.Get("Authorization") != "":
 			g.unauthorized(w, r) // also where reads are open: who shows a token wants to know that it is wrong
-		case read && g.loopback && local(r.Host):
+		case read && g.loopback && local(r.Host) && !forwarded(r):
 			next.ServeHTTP(w, r)
 		case read && g.loopback && token == "":
 			// A page elsewhere that has its own name resolve to 127.0.0.1 could otherwise read what is open here.
-			fail(w, http.StatusForbidden, "reads without the token must name this host as localhost or by its loopback address")
+			fail(w, http.StatusForbidden, "reads without the token must come from this host and name it as localhost or by its loopback address")
 		case token == "":
 			fail(w, http.StatusForbidden, "writes over HTTP are off: set admin.token-file, or use the weir command on the host itself")
 		default:
@@ -68,6 +69,12 @@ func (g *guard) shows(r *http.Request, token string) bool {
 	}
 	want, got := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(shown))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+}
+
+// forwarded tells whether a proxy says that it passes on what came from elsewhere.
+func forwarded(r *http.Request) bool {
+	return slices.ContainsFunc([]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"},
+		func(header string) bool { return r.Header.Get(header) != "" })
 }
 
 // local tells whether a Host header names this host.

@@ -72,6 +72,20 @@ func TestGuard(t *testing.T) {
 }
 
 // A token-file that cannot be read lets nobody in.
+// What a proxy on this host passes on does not come from this host, though it names it so.
+func TestGuardBehindAProxy(t *testing.T) {
+	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		g := &guard{token: func() (string, error) { return "right", nil }, loopback: true, log: slog.New(slog.DiscardHandler)}
+		request := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:9470/api/config", nil)
+		request.Header.Set(header, "192.0.2.1")
+		answer := httptest.NewRecorder()
+		g.protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(answer, request)
+		if answer.Code != http.StatusUnauthorized {
+			t.Errorf("%s: %d", header, answer.Code)
+		}
+	}
+}
+
 func TestGuardWithoutItsToken(t *testing.T) {
 	g := &guard{
 		token: func() (string, error) { return "", errors.New("permission denied") },

@@ -176,8 +176,28 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
+// ready waits until the state of each link is known.
+func (r *rig) ready() {
+	r.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(time.Minute)
+	for {
+		status, answer := r.ask("GET", "/readyz", "")
+		if status == http.StatusOK {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			r.t.Fatalf("not ready within a minute: %s", answer)
+		}
+	}
+}
+
 func TestReads(t *testing.T) {
 	r := newRig(t, "")
+	r.ready()
 	for path, want := range map[string]string{
 		"/":                             "<title>weir</title>",
 		"/page.js":                      "import",

@@ -48,7 +48,7 @@ func (l *losses) lose(n int, why error) {
 }
 
 func (l *losses) taken() {
-	if l.losing.Swap(false) {
+	if l.waiting.Load() < spanQueue/2 && l.losing.Swap(false) {
 		l.log.Info("the collector takes spans again")
 	}
 }

@@ -36,5 +36,8 @@ func (t *Telemetry) Handler(now func() Snapshot) http.Handler {
 		t.losses.counter,
 		collector(now),
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		ErrorHandling:     promhttp.ContinueOnError, // one metric that cannot be told must not hide the others
+	})
 }

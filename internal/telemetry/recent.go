@@ -73,13 +73,13 @@ func (r *ring) add(h Hop) {
 // be in the order of its way: an ack may come late.
 func (r *ring) find(match func(*Hop) bool) []Hop {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	var found []Hop
 	for i := range r.hops {
 		if h := &r.hops[(r.next+i)%len(r.hops)]; match(h) {
 			found = append(found, *h)
 		}
 	}
+	r.mu.Unlock() // sorting takes long, and links wait to add theirs
 	slices.SortStableFunc(found, func(a, b Hop) int { return a.At.Compare(b.At) })
 	return found
 }

@@ -16,8 +16,12 @@ const act = actions(announce);
 const states = new Map(); // by link, as last announced
 let latest = null;
 
+let doubted = ''; // why nothing is known for sure; empty: it is
+let denying = false; // the token is being asked for because weir wants it
+
 function show(snapshot) {
 	latest = snapshot;
+	doubted = '';
 	rates.take(snapshot);
 	draw();
 	announceChanges(snapshot);
@@ -29,9 +33,9 @@ function draw() {
 	}
 	const s = latest;
 	write(byId('site'), plain(s.site));
-	document.title = (s.verdict.level === 'well' ? '' : '(!) ') + 'weir ' + plain(s.site);
-	set(byId('verdict'), 'data-level', s.verdict.level);
-	write(byId('verdict-text'), plain(s.verdict.text));
+	document.title = (s.verdict.level === 'well' && !doubted ? '' : '(!) ') + 'weir ' + plain(s.site);
+	set(byId('verdict'), 'data-level', doubted ? 'attention' : s.verdict.level);
+	write(byId('verdict-text'), doubted || plain(s.verdict.text));
 	problems(s);
 	map.draw(s, rates);
 	gauges(byId('gauges'), s, act);
@@ -92,6 +96,7 @@ function announce(text) {
 
 // doubt says that nothing is known for sure.
 function doubt(text) {
+	doubted = text;
 	set(byId('verdict'), 'data-level', 'attention');
 	write(byId('verdict-text'), text);
 }
@@ -116,13 +121,18 @@ const feed = follow(currentToken, {
 		live(false, 'not connected');
 		doubt('weir wants its token to be read from here');
 		byId('unlock').hidden = false;
+		denying = true; // the button is ours
 		while (!await askToken(wrong ? 'This is not the token.' : '')) {
 			await new Promise((done) => byId('unlock').addEventListener('click', done, {once: true}));
 		}
+		denying = false;
 	},
 });
 
 byId('unlock').addEventListener('click', async () => {
+	if (denying) {
+		return;
+	}
 	if (latest?.writes === 'allowed') {
 		forget();
 		feed.again();
