@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -31,6 +32,15 @@ type Blocker interface {
 	// Blocked returns the broker's reason, empty if it is not blocked, and a channel that is closed at the next
 	// change.
 	Blocked() (reason string, changed <-chan struct{})
+}
+
+// BlockedBy is Blocked of a Sink that need not be a Blocker: one that is none is never blocked. It is for sinks that wrap
+// another.
+func BlockedBy(s Sink) (reason string, changed <-chan struct{}) {
+	if b, ok := s.(Blocker); ok {
+		return b.Blocked()
+	}
+	return "", nil
 }
 
 // Router is a Sink with several destinations to choose from.
@@ -63,6 +73,19 @@ type Identity struct {
 // Identifier is a Broker that knows its Identity. It may have to connect to learn it.
 type Identifier interface {
 	Identity(ctx context.Context) (Identity, error)
+}
+
+// IdentityOf asks a Broker, which is declared under name, what it is called on hop lists. ErrUnsupported if it does not know.
+func IdentityOf(ctx context.Context, name string, b Broker) (Identity, error) {
+	i, ok := b.(Identifier)
+	if !ok {
+		return Identity{}, fmt.Errorf("name of broker %s for hop lists: %w", name, ErrUnsupported)
+	}
+	id, err := i.Identity(ctx)
+	if err != nil {
+		return Identity{}, fmt.Errorf("broker %s: %w", name, err)
+	}
+	return id, nil
 }
 
 // Role is what an Address is meant for.

@@ -2,20 +2,19 @@ package federation
 
 import (
 	"context"
-	"fmt"
 
 	"weir/broker"
 )
 
-// identity asks a broker what it is called on hop lists.
+// identity is what an end is called on hop lists.
 func identity(ctx context.Context, e end) (broker.Identity, error) {
-	i, ok := e.broker.(broker.Identifier)
-	if !ok {
-		return broker.Identity{}, fmt.Errorf("name of broker %s for hop lists: %w", e.name, broker.ErrUnsupported)
+	return broker.IdentityOf(ctx, e.name, e.broker)
+}
+
+// identities are those of both ends.
+func (p pair) identities(ctx context.Context) (from, to broker.Identity, err error) {
+	if from, err = identity(ctx, p.from); err == nil {
+		to, err = identity(ctx, p.to)
 	}
-	id, err := i.Identity(ctx)
-	if err != nil {
-		return broker.Identity{}, fmt.Errorf("broker %s: %w", e.name, err)
-	}
-	return id, nil
+	return from, to, err
 }

@@ -196,11 +196,7 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 
 // bind makes its bindings those that are wanted.
 func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker.Binding) error {
-	from, err := identity(ctx, m.pair.from)
-	if err != nil {
-		return err
-	}
-	to, err := identity(ctx, m.pair.to)
+	from, to, err := m.pair.identities(ctx)
 	if err != nil {
 		return err
 	}

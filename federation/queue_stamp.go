@@ -17,9 +17,6 @@ const (
 	visitCount       = "visit-count"
 )
 
-// forwardedAt is when a link forwarded a message: the next one reads from it how long it has waited (link.StoredAt).
-const forwardedAt = "timestamp_in_ms"
-
 // carbonCopy routes to further queues wherever a message is published (RabbitMQ's sender-selected distribution).
 const carbonCopy = "CC"
 
@@ -33,11 +30,7 @@ type queueTo struct {
 
 // OpenSink implements link.Destination.
 func (t queueTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
-	from, err := identity(ctx, t.pair.from)
-	if err != nil {
-		return nil, err
-	}
-	to, err := identity(ctx, t.pair.to)
+	from, to, err := t.pair.identities(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +65,7 @@ func (s *queueSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm
 }
 
 // Blocked implements broker.Blocker.
-func (s *queueSink) Blocked() (string, <-chan struct{}) {
-	if b, ok := s.Sink.(broker.Blocker); ok {
-		return b.Blocked()
-	}
-	return "", nil
-}
+func (s *queueSink) Blocked() (string, <-chan struct{}) { return broker.BlockedBy(s.Sink) }
 
 // queueStamp is what a queue link changes on a message: what the plugin does. Everything else crosses as it came.
 type queueStamp struct {
@@ -100,7 +88,7 @@ func (s queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message
 	list, isList := headers[link.ReceivedFrom].(broker.Array)
 	others, visits, back := s.visited(list)
 	hop := broker.Table{
-		"uri": s.upstream, "queue": s.queue, "redelivered": m.Redelivered, visitCount: visits, forwardedAt: now.UnixMilli(),
+		"uri": s.upstream, "queue": s.queue, "redelivered": m.Redelivered, visitCount: visits, link.TimestampHeader: now.UnixMilli(),
 	}
 	if _, present := headers[link.ReceivedFrom]; present && !isList {
 		headers = link.WithFirst(headers, link.ReceivedFrom, hop)

@@ -25,11 +25,7 @@ type filter struct {
 
 // OpenSink implements link.Destination.
 func (t exchangeTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
-	from, err := identity(ctx, t.pair.from)
-	if err != nil {
-		return nil, err
-	}
-	to, err := identity(ctx, t.pair.to)
+	from, to, err := t.pair.identities(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +85,4 @@ func (s *exchangeSink) Send(ctx context.Context, m *broker.Message) (broker.Conf
 }
 
 // Blocked implements broker.Blocker.
-func (s *exchangeSink) Blocked() (string, <-chan struct{}) {
-	if b, ok := s.Sink.(broker.Blocker); ok {
-		return b.Blocked()
-	}
-	return "", nil
-}
+func (s *exchangeSink) Blocked() (string, <-chan struct{}) { return broker.BlockedBy(s.Sink) }

@@ -1,7 +1,6 @@
 package federation_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"weir/configs"
 	"weir/federation"
 	"weir/link"
+	"weir/tests/transcript"
 )
 
 // world is three regions in memory, each with a topic exchange "catalog". It lives in a synctest bubble.
@@ -229,22 +229,7 @@ func (w *world) gets(b *memory.Broker, queue string, want ...string) {
 }
 
 // record is a log to look at.
-type record struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
-}
+type record struct{ transcript.Buffer }
 
 // all are the three regions: eu, us, ap.
 func (w *world) all() []*memory.Broker { return []*memory.Broker{w.eu, w.us, w.ap} }

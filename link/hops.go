@@ -59,7 +59,7 @@ func WithHop(h broker.Table, hop Hop) broker.Table {
 		entry["queue"] = hop.Queue
 	}
 	if !hop.At.IsZero() {
-		entry[timestampHeader] = hop.At.UnixMilli()
+		entry[TimestampHeader] = hop.At.UnixMilli()
 	}
 	return WithFirst(h, ReceivedFrom, entry)
 }

@@ -1,7 +1,6 @@
 package link_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"weir/broker"
 	"weir/broker/memory"
 	"weir/link"
+	"weir/tests/transcript"
 )
 
 // rig is a link from queue "in" of one broker in memory to queue "out" of another, on the fake clock.
@@ -350,22 +350,7 @@ func (s sender) Send(ctx context.Context, m *broker.Message) (broker.Confirm, er
 // Blocked implements broker.Blocker.
 func (s sender) Blocked() (string, <-chan struct{}) { return s.Sink.(broker.Blocker).Blocked() }
 
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
+type safeBuffer struct{ transcript.Buffer }
 
 // lines are those of the log that contain a text.
 func (b *safeBuffer) lines(part string) int { return strings.Count(b.String(), part) }

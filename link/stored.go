@@ -6,9 +6,9 @@ import (
 	"weir/broker"
 )
 
-// timestampHeader is what RabbitMQ's message interceptor, or its timestamp plugin, writes when a message is published
+// TimestampHeader is what RabbitMQ's message interceptor, or its timestamp plugin, writes when a message is published
 // (rabbit_msg_interceptor_timestamp). In a hop it is when the message was forwarded, by weir.
-const timestampHeader = "timestamp_in_ms"
+const TimestampHeader = "timestamp_in_ms"
 
 // Where the time comes from at which a message was stored at its source.
 const (
@@ -22,13 +22,13 @@ const (
 // producers and first brokers have written is of no use once the message has crossed a link.
 func StoredAt(m *broker.Message) (at time.Time, from string) {
 	stored := m.Origin.Stored
-	ms, hasHeader := m.Headers[timestampHeader].(int64)
+	ms, hasHeader := m.Headers[TimestampHeader].(int64)
 	if !stored.IsZero() && (!hasHeader || stored.UnixMilli() != ms) { // RabbitMQ's driver knows it from the header
 		return stored, FromBroker
 	}
 	if list, _ := m.Headers[ReceivedFrom].(broker.Array); len(list) > 0 {
 		hop, _ := list[0].(broker.Table)
-		at, ok := hop[timestampHeader].(int64)
+		at, ok := hop[TimestampHeader].(int64)
 		switch {
 		case ok && hasHeader && ms >= at: // written anew by the broker that it came to
 			return time.UnixMilli(ms), FromHeader

@@ -1,7 +1,6 @@
 package shovel_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"weir/configs"
 	"weir/link"
 	"weir/shovel"
+	"weir/tests/transcript"
 )
 
 // world is three regions in memory, and a gateway in the first. It lives in a synctest bubble.
@@ -212,22 +212,7 @@ func holds(t *testing.T, what, text, part string) {
 }
 
 // record is a log to look at.
-type record struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
-}
+type record struct{ transcript.Buffer }
 
 // lines are those that hold a part.
 func (r *record) lines(part string) (found []string) {

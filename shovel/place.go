@@ -3,7 +3,6 @@ package shovel
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"weir/broker"
 	"weir/link"
@@ -46,10 +45,10 @@ func (p *place) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink
 	s := placeSink{stamp: p.stamp, maxHops: p.maxHops, budgets: p.budgets}
 	if p.stamp.hop || p.stamp.forwardHeaders {
 		var err error
-		if s.stamp.from, err = identity(ctx, p.source.name, p.source.broker); err != nil {
+		if s.stamp.from, err = broker.IdentityOf(ctx, p.source.name, p.source.broker); err != nil {
 			return nil, err
 		}
-		if s.stamp.to, err = identity(ctx, p.Name, p.Broker); err != nil {
+		if s.stamp.to, err = broker.IdentityOf(ctx, p.Name, p.Broker); err != nil {
 			return nil, err
 		}
 	}
@@ -59,19 +58,6 @@ func (p *place) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink
 	}
 	s.Sink = sink
 	return &s, nil
-}
-
-// identity asks a broker what it is called on hop lists.
-func identity(ctx context.Context, name string, b broker.Broker) (broker.Identity, error) {
-	i, ok := b.(broker.Identifier)
-	if !ok {
-		return broker.Identity{}, fmt.Errorf("name of broker %s for hop lists: %w", name, broker.ErrUnsupported)
-	}
-	id, err := i.Identity(ctx)
-	if err != nil {
-		return broker.Identity{}, fmt.Errorf("broker %s: %w", name, err)
-	}
-	return id, nil
 }
 
 type placeSink struct {
@@ -115,9 +101,4 @@ func (s *placeSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm
 }
 
 // Blocked implements broker.Blocker.
-func (s *placeSink) Blocked() (string, <-chan struct{}) {
-	if b, ok := s.Sink.(broker.Blocker); ok {
-		return b.Blocked()
-	}
-	return "", nil
-}
+func (s *placeSink) Blocked() (string, <-chan struct{}) { return broker.BlockedBy(s.Sink) }

@@ -1,7 +1,6 @@
 package telemetry_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"weir/configs"
 	"weir/internal/telemetry"
 	"weir/link"
+	"weir/tests/transcript"
 )
 
 // Spans get to a collector that speaks gRPC or HTTP, named in the configuration or by OpenTelemetry's variables.
@@ -230,19 +229,4 @@ func within(t *testing.T, what string, is func() bool) {
 }
 
 // lines is what was logged.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type lines struct{ transcript.Buffer }

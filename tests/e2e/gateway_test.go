@@ -1,18 +1,17 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"weir/link"
+	"weir/tests/transcript"
 )
 
 // gateway is a running weir.
@@ -21,7 +20,7 @@ type gateway struct {
 	config string
 	socket string
 	cmd    *exec.Cmd
-	log    *transcript
+	log    *output
 	exited chan struct{}
 }
 
@@ -34,7 +33,7 @@ func startGateway(t *testing.T, yaml string) *gateway {
 		t:      t,
 		config: filepath.Join(folder, "weir.yaml"),
 		socket: filepath.Join(folder, "weir.sock"),
-		log:    new(transcript),
+		log:    new(output),
 		exited: make(chan struct{}),
 	}
 	g.write(yaml)
@@ -119,26 +118,11 @@ func (g *gateway) terminate() int {
 	return g.cmd.ProcessState.ExitCode()
 }
 
-// transcript collects a process's output.
-type transcript struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *transcript) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *transcript) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+// output collects a process's output.
+type output struct{ transcript.Buffer }
 
 // lines are those that hold every one of words.
-func (l *transcript) lines(words ...string) []string {
+func (l *output) lines(words ...string) []string {
 	var found []string
 next:
 	for line := range strings.Lines(l.String()) {
