@@ -74,7 +74,7 @@ const (
 type SourceOptions struct {
 	// Link and Site name the session in the broker's own tools, and the durable objects that belong to it.
 	Link, Site string
-	// Window is the most messages delivered and not settled, at least 1.
+	// Window is the most messages delivered and not settled, at least 1. A Stepper may begin with more, up to MaxWindow.
 	Window int
 	// MaxWindow is the most that Resize will ask for. 0: the window stays as it is. Only a Stepper needs it.
 	MaxWindow int

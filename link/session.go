@@ -174,6 +174,9 @@ func (s *session) openSource() error {
 		return fmt.Errorf("open source %s: %w", s.spec.Source, err)
 	}
 	s.source, s.sourceOpened = source, time.Now()
+	if stepper, ok := source.(broker.Stepper); ok {
+		s.window.opened(stepper.Steps()[0])
+	}
 	s.pump = newPump(&s.spec, source, &s.board)
 	s.pump.left = left
 	s.board.window.Store(int64(s.window.total()))

@@ -121,6 +121,9 @@ func (w *window) stepped(to sizing, size float64, steps []int) sizing {
 	return w.sizing
 }
 
+// opened notes with which window a broker.Stepper has begun.
+func (w *window) opened(total int) { w.flow = max(w.flow, total-w.extra) }
+
 // resized notes that another window is in force; p is what next was asked about.
 func (w *window) resized(to sizing, p pace, now time.Time) {
 	switch {

@@ -56,8 +56,15 @@ func tell(t *testing.T, text string) string {
 		case line == "" || strings.HasPrefix(line, "#"):
 			told.WriteString(line + "\n")
 		case w == nil:
-			declared, step, found := strings.Cut(line, " step=") // of a source that takes its first window and this one
+			declared, begun, _ := strings.Cut(line, " begun=")       // of a source that begins with this window and keeps it
+			declared, step, found := strings.Cut(declared, " step=") // of a source that takes its first window and this one
 			w = newWindow(settings(t, declared))
+			if n, err := strconv.Atoi(begun); err == nil {
+				w.opened(n)
+				steps = []int{n}
+			} else if begun != "" {
+				t.Fatalf("begun %q: %v", begun, err)
+			}
 			if large, err := strconv.Atoi(step); err == nil {
 				steps = []int{w.total(), large}
 			} else if found {

@@ -2,24 +2,29 @@ package amqp
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"weir/broker"
 )
 
-// largeStep is the window of a single that has stepped up: 50,000 messages a second over 80 ms.
-const largeStep = 4096
+// Windows of a single: largeStep once it has stepped up, which is 50,000 messages a second over 80 ms; onlyStep where it
+// cannot, which is still 25,000.
+const (
+	largeStep = 4096
+	onlyStep  = 2000
+)
 
 // single is the source of a queue with a single active consumer, of which it never lets go before it has settled what it
 // holds, so that the order is kept when another gateway takes over. Stop cancels nothing, for the next in line would begin
 // at once: settlements are kept back, which ends deliveries when the window is full, and Close cancels before it settles.
 type single struct {
 	*source
-	waits  follower      // the large one of a steppable, if it is there; guarded by mu
-	atRest chan struct{} // closed by Stop, when nothing is on its way any more
+	fragile bool          // the active consumer must not be cancelled
+	waits   follower      // the large one of a steppable, if it is there; guarded by mu
+	atRest  chan struct{} // closed by Stop, when nothing is on its way any more
 }
 
 // steppable is a single whose window can change, once, from the first to a large one. RabbitMQ cannot change the window of
@@ -29,31 +34,36 @@ type single struct {
 //     one is there from the start, right behind the first and before any of another gateway.
 //   - Quorum queues from 4.0 go on to the consumer with the largest window. So the large one comes just before the first is
 //     cancelled: if it had been waiting, it would have been the first to be served.
+//
+// Classic queues before RabbitMQ 4.0 are left alone, with a window that is large from the start: when their active consumer
+// is cancelled while messages are ready, the next message that is published makes the queue crash (rabbitmq-server issue
+// 5460). A queue of which nobody can tell what it is gets such a window, too.
 type steppable struct {
 	*single
 	window, large int // window, the one in force, is guarded by mu
 }
 
 func openSingle(s *source, o broker.SourceOptions, kind nature) (broker.Source, error) {
-	if err := s.begin(o.Window); err != nil {
+	major := s.conn.rabbitMQ()
+	one := &single{source: s, fragile: major == 3 && !kind.quorum, atRest: make(chan struct{})}
+	window, large := o.Window, max(o.Window, min(o.MaxWindow, largeStep))
+	if one.fragile || major == 0 || !kind.known { // it cannot change, or who knows where the line would go on
+		large = max(window, min(o.MaxWindow, onlyStep))
+		window = large
+	}
+	if err := s.begin(window); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
-	one := &single{source: s, atRest: make(chan struct{})}
-	large := min(o.MaxWindow, largeStep)
-	if large <= o.Window {
+	if o.MaxWindow == 0 {
 		return one, nil
 	}
-	more := &steppable{single: one, window: o.Window, large: large}
-	switch major := s.conn.rabbitMQ(); {
-	case major == 0: // who knows where its line goes on
-		return one, nil
-	case kind.quorum && major >= 4:
-		return more, nil
-	}
-	if err := more.lineUp(); err != nil {
-		_ = s.Close()
-		return nil, err
+	more := &steppable{single: one, window: window, large: large}
+	if large > window && !(kind.quorum && major >= 4) {
+		if err := more.lineUp(); err != nil {
+			_ = s.Close()
+			return nil, err
+		}
 	}
 	return more, nil
 }
@@ -86,7 +96,7 @@ func (s *steppable) lineUp() error {
 func (s *steppable) Steps() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return []int{s.window, s.large}
+	return slices.Compact([]int{s.window, s.large})
 }
 
 // Resize implements broker.Stepper.
@@ -94,10 +104,10 @@ func (s *steppable) Resize(ctx context.Context, window int) error {
 	_, err := await(ctx, s.broker.pool, func() (struct{}, error) {
 		s.calling.Lock()
 		defer s.calling.Unlock()
-		switch steps := s.Steps(); window {
-		case steps[0]:
+		switch steps := s.Steps(); {
+		case window == steps[0]:
 			return struct{}{}, nil
-		case steps[1]:
+		case slices.Contains(steps, window):
 			return struct{}{}, s.stepUp()
 		default:
 			return struct{}{}, fmt.Errorf("a window of %d is not among the steps %v", window, steps)
@@ -118,21 +128,7 @@ func (s *steppable) stepUp() error {
 	s.mu.Lock()
 	s.tag, s.window = s.waits.tag, s.large
 	s.mu.Unlock()
-	return errors.Join(s.nudge(), s.quiet.end(s.settle))
-}
-
-// nudge makes a classic queue of RabbitMQ 3.10 deliver to its new active consumer: after a cancel it does not look again
-// before something else happens, such as a new consumer. This one is the last in line and leaves at once.
-func (s *steppable) nudge() error {
-	last, err := s.consume(1)
-	if err != nil {
-		return err
-	}
-	s.broker.consumers.remove(s.queue, last.tag)
-	if err := s.ch.Cancel(last.tag, false); err != nil {
-		return lost(err, s.conn.wire)
-	}
-	return nil
+	return s.quiet.end(s.settle)
 }
 
 // Receive implements broker.Source.
@@ -157,10 +153,13 @@ func (s *single) Stop(ctx context.Context) error {
 }
 
 // Close implements broker.Source. After a Stop the consumers end before what was kept back is settled, or the broker would
-// send more.
+// send more. A fragile one ends with its channel: what is sent meanwhile goes back to its place in the queue.
 func (s *single) Close() error {
 	select {
 	case <-s.atRest:
+		if s.fragile {
+			break
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		_, _ = await(ctx, s.broker.pool, s.leave, nil) // what fails ends with the channel

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -29,8 +30,13 @@ func TestSingleActiveConsumer(t *testing.T) {
 					return must(b.OpenSource(t.Context(), broker.Address{Queue: kind}, o))(t)
 				}
 				one, two := open(), open()
-				if steps := one.(broker.Stepper).Steps(); !slices.Equal(steps, []int{4, 256}) {
-					t.Errorf("steps %v", steps)
+				fragile := strings.HasSuffix(t.Name(), "/3.10/classic")
+				wantSteps := []int{4, 256}
+				if fragile {
+					wantSteps = []int{256}
+				}
+				if steps := one.(broker.Stepper).Steps(); !slices.Equal(steps, wantSteps) {
+					t.Errorf("steps %v, want %v", steps, wantSteps)
 				}
 				check(t, ch.Confirm(false))
 				var last *amqp091.DeferredConfirmation
@@ -42,7 +48,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 				take := func(s broker.Source) *broker.Message {
 					t.Helper()
 					m := must(s.Receive(t.Context()))(t)
-					if got := string(m.Body); got != strconv.Itoa(next) || m.Redelivered {
+					if got := string(m.Body); got != strconv.Itoa(next) || m.Redelivered && !(fragile && s == two) {
 						t.Fatalf("got %s (redelivered: %v), want %d", got, m.Redelivered, next)
 					}
 					next++
@@ -99,19 +105,107 @@ func TestSingleWindowStays(t *testing.T) {
 	for name, c := range map[string]struct {
 		change    func(*amqp.Config)
 		maxWindow int
+		steps     []int
 	}{
-		"fixed":         {func(*amqp.Config) {}, 0},
-		"no management": {func(c *amqp.Config) { c.Management = amqp.Management{} }, 10_000},
+		"fixed":         {func(*amqp.Config) {}, 0, nil},
+		"no management": {func(c *amqp.Config) { c.Management = amqp.Management{} }, 10_000, []int{2000}},
+		"no larger":     {func(c *amqp.Config) { c.Management = amqp.Management{} }, 100, []int{100}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conf := config(v)
 			c.change(&conf)
 			s := must(newBroker(t, conf).OpenSource(t.Context(), broker.Address{Queue: "single"},
 				broker.SourceOptions{Link: "link", Window: 64, MaxWindow: c.maxWindow, Buffer: true}))(t)
-			if _, ok := s.(broker.Resizer); ok {
-				t.Error("it is a Resizer")
+			var steps []int
+			if stepper, ok := s.(broker.Stepper); ok {
+				steps = stepper.Steps()
+			}
+			if !slices.Equal(steps, c.steps) {
+				t.Errorf("steps %v, want %v", steps, c.steps)
 			}
 			check(t, s.Close())
 		})
 	}
+}
+
+// Ensure the same while somebody publishes and messages wait: a classic queue of RabbitMQ 3 crashes at the next message
+// that is published after its active consumer was cancelled (rabbitmq-server issue 5460).
+func TestSingleActiveConsumerWhilePublishing(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		for _, kind := range []string{"classic", "quorum"} {
+			t.Run(kind, func(t *testing.T) {
+				const n = 20_000
+				must(v.Channel().QueueDeclare(kind, true, false, false, false, amqp091.Table{"x-queue-type": kind, "x-single-active-consumer": true}))(t)
+				published := make(chan error, 1)
+				go func() { published <- publishNumbers(v.Channel(), kind, n) }()
+				next := 0
+				take := func(s broker.Source, upTo int) {
+					t.Helper()
+					for next < upTo {
+						m, err := s.Receive(t.Context())
+						check(t, err)
+						if got := string(m.Body); got != strconv.Itoa(next) {
+							t.Fatalf("got %s, want %d", got, next)
+						}
+						next++
+						if next%16 == 0 || next == upTo {
+							check(t, s.Ack(m))
+						}
+					}
+				}
+				open := func() broker.Source {
+					o := broker.SourceOptions{Link: "link", Window: 16, MaxWindow: 256, Buffer: true}
+					return must(newBroker(t, config(v)).OpenSource(t.Context(), broker.Address{Queue: kind}, o))(t)
+				}
+				one, two := open(), open()
+				take(one, 1000)
+				steps := one.(broker.Stepper).Steps()
+				check(t, one.(broker.Resizer).Resize(t.Context(), steps[len(steps)-1]))
+				take(one, 3000)
+				check(t, one.Stop(t.Context()))
+				for {
+					m, err := one.Receive(t.Context())
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					check(t, err)
+					if got := string(m.Body); got != strconv.Itoa(next) {
+						t.Fatalf("got %s, want %d", got, next)
+					}
+					next++
+					check(t, one.Ack(m))
+				}
+				check(t, one.Close())
+				take(two, n)
+				check(t, <-published)
+				check(t, two.Close())
+			})
+		}
+	})
+}
+
+// publishNumbers publishes 0 to n-1 with at most 1,000 unconfirmed.
+func publishNumbers(ch *amqp091.Channel, queue string, n int) error {
+	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	var window []*amqp091.DeferredConfirmation
+	for i := range n {
+		c, err := ch.PublishWithDeferredConfirm("", queue, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))})
+		if err != nil {
+			return err
+		}
+		if window = append(window, c); len(window) == 1000 {
+			if !window[0].Wait() {
+				return errors.New("a message was not taken")
+			}
+			window = window[1:]
+		}
+	}
+	for _, c := range window {
+		if !c.Wait() {
+			return errors.New("a message was not taken")
+		}
+	}
+	return nil
 }

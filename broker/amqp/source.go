@@ -91,7 +91,7 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 	}
 	kind, err := b.nature(ctx, queue, o)
 	if err != nil && (o.Buffer || kind.single) { // the careful guess
-		kind.single, o.MaxWindow = true, 0
+		kind.single = true
 	}
 	if kind.stream {
 		return b.openStream(ctx, s, o)
@@ -108,6 +108,7 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 
 // nature is what AMQP does not tell of a queue.
 type nature struct {
+	known  bool // the broker has told
 	stream bool
 	quorum bool
 	single bool // it has a single active consumer
@@ -129,6 +130,7 @@ func (b *Broker) nature(ctx context.Context, queue string, o broker.SourceOption
 	if err != nil {
 		return n, err
 	}
+	n.known = true
 	n.stream = q.Type == amqp091.QueueTypeStream
 	n.quorum = q.Type == amqp091.QueueTypeQuorum
 	n.single, _ = q.Arguments[amqp091.SingleActiveConsumerArg].(bool) // the queue's own, whatever the link says
