@@ -29,12 +29,13 @@ func (a *app) demoCommand() *cobra.Command {
 	var lasts time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show overflow between three regions in this process; nothing need be installed",
-		Long: `Show overflow between three regions in this process; nothing need be installed.
+		Short: "Show overflow and federation between three regions in this process; nothing need be installed",
+		Long: `Show overflow and federation between three regions in this process; nothing need be installed.
 
 Orders arrive in eu faster than its consumer works. weir moves what is too much to us, and to ap while us is full, and
-stops when eu has recovered. In the end every order is accounted for. Exit code 1 if one was lost. Meanwhile a page shows
-the same in a browser, with buttons to interfere.`,
+stops when eu has recovered: that is overflow. us and ap publish what they have shipped to an exchange of their own, and eu
+hears of it, because it has bound a queue to its exchange of that name: that is federation. In the end every order is
+accounted for. Exit code 1 if one was lost. Meanwhile a page shows the same in a browser, with buttons to interfere.`,
 		Args: cobra.NoArgs,
 	}
 	output := outputFlag(cmd, "text", "json")

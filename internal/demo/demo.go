@@ -5,8 +5,8 @@
 //	weir.yaml       what the gateway runs
 //	demo.go         start, end
 //	script.go       how fast the applications work, and when
-//	region.go       a broker and its applications: produce, consume
-//	ledger.go       who consumed which order -> Report
+//	region.go       a broker and its applications: produce, consume, hear what was shipped
+//	ledger.go       who consumed which order, and of which eu has heard -> Report
 //	story.go        what weir does, in words
 //	moment.go       all that is shown at one moment; screen.go and lines.go show it
 package demo
@@ -121,12 +121,18 @@ func (d *demo) start(ctx context.Context) (err error) {
 		}
 		r := &region{name: name, broker: b, close: closeIt, ledger: d.ledger}
 		d.regions = append(d.regions, r)
-		source, err := r.subscribe(ctx)
+		source, err := r.subscribe(ctx, orders)
 		if err != nil {
 			return fmt.Errorf("consumer in %s: %w", name, err)
 		}
 		d.work("consumer in "+name, func() error { return r.consume(d.living, source, d.script.consumers[name]) })
 	}
+	eu := d.regions[0]
+	source, err := eu.subscribe(ctx, customers)
+	if err != nil {
+		return fmt.Errorf("customers in %s: %w", eu.name, err)
+	}
+	d.work("customers in "+eu.name, func() error { return eu.hear(d.living, source) })
 	d.gateway, err = gateway.Start(d.living, cfg, warnings, gateway.Options{
 		File: "weir.yaml", Load: load, Open: d.open, Log: d.Log, Observe: d.Observe,
 	})
@@ -136,8 +142,35 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if d.Serve != nil {
 		d.Serve(d.gateway)
 	}
+	if err := d.awaitBindings(ctx); err != nil {
+		return err
+	}
 	d.story.began = time.Now()
 	return nil
+}
+
+// awaitBindings returns when each upstream knows what eu asks for: what was published there before would not come.
+func (d *demo) awaitBindings(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	ticker := time.NewTicker(tick / 10)
+	defer ticker.Stop()
+	for {
+		equal := 0
+		for _, l := range d.gateway.Status().Links {
+			if l.Federation != nil && !l.Federation.EqualAt.IsZero() {
+				equal++
+			}
+		}
+		if equal == len(d.cfg.Upstreams) {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d upstreams know the bindings of eu: %w", equal, len(d.cfg.Upstreams), ctx.Err())
+		}
+	}
 }
 
 // open is the gateway's brokers.Open. The brokers are those that the applications use; the demo closes them itself.

@@ -23,7 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // inMemory is a brokers.Open for the fake clock.
 func inMemory(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker.Broker, func(), error) {
-	return memory.New(d.Name), func() {}, nil
+	b := memory.New(d.Name)
+	b.DeclareExchange("shipped", memory.Topic) // JetStream declares one with its first sink
+	return b, func() {}, nil
 }
 
 // told is what weir does in twenty seconds, figures left out.
@@ -82,31 +84,45 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
-// Ensure that orders which never arrive are counted as lost, and the demo does not wait for ever.
+// Ensure that orders which never arrive, and those of which eu never hears, are counted as lost, and the demo does not wait
+// for ever.
 func TestLostOrders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		leaky := func(ctx context.Context, d brokers.Declared, log *slog.Logger) (broker.Broker, func(), error) {
-			b, closeIt, err := inMemory(ctx, d, log)
-			return leak{b}, closeIt, err
-		}
-		report, err := demo.Run(t.Context(), options(t, leaky, time.Second, func(demo.Moment) {}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if report.Produced < 100 || report.Lost != report.Produced/10 {
-			t.Errorf("every tenth order was thrown away, and the report is %+v", report)
-		}
-		if s := report.String(); !strings.Contains(s, "were lost") {
-			t.Errorf("the report does not say so: %s", s)
-		}
-	})
+	for name, where := range map[string]broker.Address{
+		"order": {Queue: "orders"},
+		"news":  {Exchange: "shipped"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				leaky := func(ctx context.Context, d brokers.Declared, log *slog.Logger) (broker.Broker, func(), error) {
+					b, closeIt, err := inMemory(ctx, d, log)
+					return leak{b.(*memory.Broker), where}, closeIt, err
+				}
+				report, err := demo.Run(t.Context(), options(t, leaky, time.Second, func(demo.Moment) {}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if report.Produced < 100 || report.Lost != report.Produced/10 {
+					t.Errorf("every tenth was thrown away, and the report is %+v", report)
+				}
+				if s := report.String(); !strings.Contains(s, "were lost") {
+					t.Errorf("the report does not say so: %s", s)
+				}
+			})
+		})
+	}
 }
 
-// leak confirms every message and throws away every tenth.
-type leak struct{ broker.Broker }
+// leak confirms every message to an address and throws away every tenth.
+type leak struct {
+	*memory.Broker
+	where broker.Address
+}
 
 func (l leak) OpenSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (broker.Sink, error) {
 	s, err := l.Broker.OpenSink(ctx, at, o)
+	if at != l.where {
+		return s, err
+	}
 	return &leakySink{Sink: s}, err
 }
 
@@ -161,13 +177,14 @@ func wantTold(t *testing.T, out string, patterns []string) {
 	}
 }
 
-// wantAllThere fails unless the overflow carried orders and each was consumed once, in order.
+// wantAllThere fails unless the overflow carried orders, each was consumed once, in order, and eu has heard of each.
 func wantAllThere(t *testing.T, r demo.Report) {
 	t.Helper()
 	if r.Lost != 0 || r.Duplicated != 0 || r.Reordered != 0 || r.Overflowed == 0 {
 		t.Errorf("%+v", r)
 	}
-	if away := r.Consumed["us"] + r.Consumed["ap"]; int64(away) != r.Overflowed || r.Consumed["eu"]+away != r.Produced {
+	away := r.Consumed["us"] + r.Consumed["ap"]
+	if int64(away) != r.Overflowed || away != r.Federated || r.Consumed["eu"]+away != r.Produced {
 		t.Errorf("the figures do not add up: %+v", r)
 	}
 }

@@ -48,6 +48,6 @@ func standing(m Moment) string {
 	if m.Overflow.Overflow.Open {
 		word = "open"
 	}
-	fmt.Fprintf(&s, "overflow %s, %s moved", word, humanize.Comma(m.Overflow.Counts.Confirmed))
+	fmt.Fprintf(&s, "overflow %s, %s moved | %s federated", word, humanize.Comma(m.Overflow.Counts.Confirmed), comma(m.Federated))
 	return s.String()
 }

@@ -13,6 +13,8 @@ type Moment struct {
 	Elapsed, For time.Duration // For 0: until somebody ends it
 	Produced     int
 	Regions      []Region
+	// Federated is of how many orders eu has heard that they were shipped elsewhere.
+	Federated int
 	// Overflow is the shovel between them.
 	Overflow link.Status
 	// Events are all that has happened, oldest first.
@@ -40,8 +42,8 @@ func (d *demo) look() Moment {
 	m.Overflow, _ = d.gateway.Link(shovel) // it is always there
 	d.story.follow(m.Overflow)
 	m.Events = d.story.events
-	produced, missing, consumed := d.ledger.counts()
-	m.Produced, m.missing = produced, missing
+	produced, missing, consumed, told := d.ledger.counts()
+	m.Produced, m.missing, m.Federated = produced, missing, federated(told)
 	perSecond := d.paces.measure(now, consumed)
 	for _, r := range d.regions {
 		low, high := d.thresholds(r.name)
@@ -52,7 +54,7 @@ func (d *demo) look() Moment {
 	return m
 }
 
-// atRest tells whether every order is consumed and weir has nothing to do any more.
+// atRest tells whether every order is consumed, eu has heard of each, and weir has nothing to do any more.
 func (m Moment) atRest() bool {
 	for _, r := range m.Regions {
 		if !r.Ready.Known || r.Ready.N > 0 {

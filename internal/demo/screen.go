@@ -46,11 +46,11 @@ func draw(m Moment) []string {
 	lines := []string{
 		"",
 		"  weir demo: " + elapsed(m),
-		"  Orders overrun eu. weir moves what is too much to us, and to ap while us is full.",
+		"  Orders overrun eu. weir moves what is too much to us, and to ap while us is full, and tells eu what they have shipped.",
 		"",
 	}
 	lines = append(lines, strings.Split(regionTable(m), "\n")...)
-	lines = append(lines, "", "  "+overflowLine(m), "")
+	lines = append(lines, "", "  "+overflowLine(m), "  federation: eu has heard of "+comma(m.Federated)+" orders shipped in us and ap", "")
 	for _, e := range m.Events[max(0, len(m.Events)-eventsShown):] {
 		line := "  " + eventLine(e)
 		if e.ByWeir {

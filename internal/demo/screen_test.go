@@ -13,7 +13,7 @@ import (
 
 const picture = `
   weir demo: 7s of 20s
-  Orders overrun eu. weir moves what is too much to us, and to ap while us is full.
+  Orders overrun eu. weir moves what is too much to us, and to ap while us is full, and tells eu what they have shipped.
 
   ┌────────┬──────────┬───────┬──────────────────────────┬──────────┬──────────┐
   │ region │ produced │ ready │ queue (┊ thresholds)     │ consumed │ a second │
@@ -24,6 +24,7 @@ const picture = `
   └────────┴──────────┴───────┴──────────────────────────┴──────────┴──────────┘
 
   overflow open: to ap; moved 1,601, 36 in flight
+  federation: eu has heard of 1,538 orders shipped in us and ap
 
     0.0s    a burst
     4.0s >> overflow opens
@@ -32,7 +33,7 @@ const picture = `
 // moment is one in which all is to be seen.
 func moment() Moment {
 	return Moment{
-		Elapsed: 7100 * time.Millisecond, For: 20 * time.Second, Produced: 4905,
+		Elapsed: 7100 * time.Millisecond, For: 20 * time.Second, Produced: 4905, Federated: 1538,
 		Regions: []Region{
 			{Name: "eu", Ready: broker.Counted(2566), Consumed: 705, PerSecond: 100, Low: 200, High: 1500},
 			{Name: "us", Ready: broker.Counted(1012), Consumed: 455, PerSecond: 150.4, Low: 400, High: 1000},
@@ -63,7 +64,7 @@ func TestScreen(t *testing.T) {
 	m.Events = m.Events[:1]
 	show(m)
 	got := out.String()
-	if up := "\x1b[17A"; !strings.HasPrefix(got, up) {
+	if up := "\x1b[18A"; !strings.HasPrefix(got, up) {
 		t.Errorf("%q does not begin with %q, which is where the picture began", got, up)
 	}
 	if !strings.HasSuffix(got, "\x1b[J") {
