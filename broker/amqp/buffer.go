@@ -72,7 +72,7 @@ func declareExchange(c *connection, x broker.Exchange) error {
 	if !errors.Is(err, broker.ErrNotFound) || x.Type == "" {
 		return err
 	}
-	args, _, err := toTable(x.Arguments)
+	args, err := toTable(x.Arguments)
 	if err != nil {
 		return fmt.Errorf("arguments: %w: %w", broker.ErrUnsupported, err)
 	}
@@ -94,7 +94,7 @@ func declareExchange(c *connection, x broker.Exchange) error {
 }
 
 func declareBufferQueue(c *connection, buf broker.Buffer) error {
-	args, _, err := toTable(buf.Arguments)
+	args, err := toTable(buf.Arguments)
 	if err != nil {
 		return fmt.Errorf("arguments: %w: %w", broker.ErrUnsupported, err)
 	}

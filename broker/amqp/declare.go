@@ -69,7 +69,7 @@ func ensureQueue(c *connection, name string, predeclared bool, args broker.Table
 
 // declareQueue opens a channel and declares a queue that was missing.
 func declareQueue(c *connection, name string, args broker.Table) (*amqp091.Channel, error) {
-	table, _, err := toTable(args)
+	table, err := toTable(args)
 	if err != nil {
 		return nil, fmt.Errorf("arguments of queue %q: %w: %w", name, broker.ErrUnsupported, err)
 	}

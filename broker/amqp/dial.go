@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -99,11 +98,7 @@ func (d *dialer) connect(ctx context.Context, node string, o order) (*amqp091.Co
 	// amqp091-go takes no context: when ctx ends, the handshake's next read or write fails.
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	w := newWire(socket)
-	var stream io.ReadWriteCloser = w
-	if o.role == consuming { // which is where bindings are made
-		stream = &orderly{wire: w}
-	}
-	conn, err := amqp091.Open(stream, amqp091.Config{
+	conn, err := amqp091.Open(&frames{wire: w}, amqp091.Config{
 		SASL:       []amqp091.Authentication{auth},
 		Vhost:      cmp.Or(o.vhost, d.config.VHost),
 		FrameSize:  frameMax,

@@ -1,7 +1,6 @@
 package amqp
 
 import (
-	"fmt"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -84,45 +83,4 @@ func integer(value any) (int64, bool) {
 		return int64(n), true
 	}
 	return 0, false
-}
-
-// outgoing makes of m what amqp091-go can send. frameMax is the connection's; a content header does not split. The
-// error is broker.ErrRefused: the library would answer any of this by closing the connection.
-func outgoing(m *broker.Message, frameMax int) (amqp091.Publishing, error) {
-	p := &m.Properties
-	size := 7 + 1 + 14 // frame, end octet; class, weight, body size and flags
-	for _, text := range [...]string{
-		p.ContentType, p.ContentEncoding, p.CorrelationID, p.ReplyTo, p.Expiration, p.MessageID, p.Type, p.UserID, p.AppID,
-	} {
-		if len(text) > mostShort {
-			return amqp091.Publishing{}, fmt.Errorf("%w: property %.20q... has %d bytes, at most %d are possible",
-				broker.ErrRefused, text, len(text), mostShort)
-		}
-		size += 1 + len(text)
-	}
-	size += 2 + 8 // delivery mode, priority and timestamp
-	headers, n, err := toTable(m.Headers)
-	if err != nil {
-		return amqp091.Publishing{}, fmt.Errorf("%w: %w", broker.ErrRefused, err)
-	}
-	if size += n; frameMax > 0 && size > frameMax {
-		return amqp091.Publishing{}, fmt.Errorf("%w: properties and headers of %d bytes; they must fit into one frame of %d (frame_max)",
-			broker.ErrTooLarge, size, frameMax)
-	}
-	return amqp091.Publishing{
-		Headers:         headers,
-		ContentType:     p.ContentType,
-		ContentEncoding: p.ContentEncoding,
-		DeliveryMode:    p.DeliveryMode,
-		Priority:        p.Priority,
-		CorrelationId:   p.CorrelationID,
-		ReplyTo:         p.ReplyTo,
-		Expiration:      p.Expiration,
-		MessageId:       p.MessageID,
-		Timestamp:       p.Timestamp,
-		Type:            p.Type,
-		UserId:          p.UserID,
-		AppId:           p.AppID,
-		Body:            m.Body,
-	}, nil
 }

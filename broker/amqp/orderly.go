@@ -6,58 +6,13 @@ import (
 	"slices"
 )
 
-// orderly writes the arguments of bindings in the order of their names. amqp091-go writes them in the order of a Go map,
-// which is another each time; RabbitMQ sorts the arguments, but not tables within them (x-bound-from holds some), and two
-// bindings whose tables differ in their order are two to it: one would be bound twice, and the other never unbound.
-type orderly struct {
-	*wire
-	frames []byte // what has been written and does not make a frame yet
-}
-
-// AMQP 0-9-1, section 4.2.3: type, channel, size, payload and an end octet. A connection begins with a protocol header.
-const (
-	frameHeader    = 1 + 2 + 4
-	frameEnd       = 1
-	frameMethod    = 1
-	protocolHeader = 8
-)
-
-// Write implements io.Writer. amqp091-go writes from one goroutine at a time.
-func (o *orderly) Write(p []byte) (int, error) {
-	o.frames = append(o.frames, p...)
-	whole := 0
-	for {
-		n := frameSize(o.frames[whole:])
-		if n == 0 || whole+n > len(o.frames) {
-			break
-		}
-		sortBinding(o.frames[whole : whole+n])
-		whole += n
-	}
-	if whole > 0 {
-		if _, err := o.wire.Write(o.frames[:whole]); err != nil {
-			return 0, err
-		}
-	}
-	o.frames = o.frames[:copy(o.frames, o.frames[whole:])]
-	return len(p), nil
-}
-
-// frameSize is the size of the frame that begins here, 0 if not enough of it is there to tell.
-func frameSize(b []byte) int {
-	switch {
-	case len(b) > 0 && b[0] == 'A':
-		return protocolHeader
-	case len(b) < frameHeader:
-		return 0
-	default:
-		return frameHeader + int(binary.BigEndian.Uint32(b[3:])) + frameEnd
-	}
-}
+// amqp091-go writes the arguments of a binding in the order of a Go map, which is another each time. RabbitMQ sorts them,
+// but not tables within them (x-bound-from holds some), and two bindings whose tables differ in their order are two to it:
+// one would be bound twice, and the other never unbound. So they are written in the order of their names.
 
 // sortBinding sorts the arguments of a frame that binds or unbinds. Its size stays.
 func sortBinding(frame []byte) {
-	if frame[0] != frameMethod || len(frame) < frameHeader+6 {
+	if len(frame) < frameHeader+6 {
 		return
 	}
 	flags := 1 // octets before the arguments

@@ -74,7 +74,7 @@ func pipeline(ctx context.Context, ch *amqp091.Channel, list []broker.Binding, d
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			args, _, err := toTable(x.Arguments)
+			args, err := toTable(x.Arguments)
 			if err != nil {
 				return fmt.Errorf("binding %q: %w", x.Key, err)
 			}

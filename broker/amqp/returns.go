@@ -56,6 +56,6 @@ func sameHeaders(c *confirm, r *amqp091.Return) bool {
 	if len(c.message.Headers) == 0 && len(r.Headers) == 0 {
 		return true
 	}
-	sent, _, err := toTable(c.message.Headers)
+	sent, err := toTable(c.message.Headers)
 	return err == nil && reflect.DeepEqual(sent, r.Headers)
 }

@@ -27,6 +27,7 @@ type sink struct {
 	begun    chan struct{} // says that inFlight.next is no longer nil
 
 	sending sync.Mutex // held while a message is written: channel.close must not come between its frames
+	content content    // of that message
 	once    sync.Once
 	closing error
 }
@@ -165,7 +166,9 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 		return nil, err
 	}
 	exchange, key := s.route(m)
-	p, err := outgoing(m, s.conn.amqp.Config.FrameSize)
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	p, err := s.content.of(m, s.conn.amqp.Config.FrameSize)
 	if err == nil && max(len(exchange), len(key)) > mostShort {
 		err = fmt.Errorf("%w: an exchange or routing key of more than %d bytes", broker.ErrRefused, mostShort)
 	}
@@ -174,8 +177,6 @@ func (s *sink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, err
 		refused.Settle(err)
 		return refused, nil
 	}
-	s.sending.Lock()
-	defer s.sending.Unlock()
 	if s.written != nil {
 		if err := s.inFlight.ended(); err != nil {
 			return nil, err

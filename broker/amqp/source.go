@@ -71,7 +71,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 }
 
 func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
-	args, _, err := toTable(o.ConsumerArgs)
+	args, err := toTable(o.ConsumerArgs)
 	if err != nil {
 		return nil, fmt.Errorf("consumer arguments: %w: %w", broker.ErrUnsupported, err)
 	}
