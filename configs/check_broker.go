@@ -78,6 +78,11 @@ func (c *checker) rabbit(at path, b Broker) {
 	}
 }
 
+// unmanaged tells whether a broker is a RabbitMQ whose management API is not declared.
+func (c *checker) unmanaged(name string) bool {
+	return c.cfg.Brokers[name].Type == RabbitMQ && !c.has(path("brokers").key(name).key("management"))
+}
+
 func (c *checker) nats(at path, b Broker) {
 	c.uris(at, b.URIs, "nats", "tls", "ws", "wss")
 	c.login(at)

@@ -1,9 +1,6 @@
 package configs
 
-import (
-	"net"
-	"strconv"
-)
+import "net"
 
 func (c *checker) embedded(at path, b Broker) {
 	c.subjectPrefix(at, b)
@@ -58,7 +55,7 @@ func (c *checker) cluster(at path, k Cluster) {
 // and the answer is true, so that no other complaint is built on it.
 func (c *checker) loopback(at path, address string) bool {
 	host, port, err := net.SplitHostPort(address)
-	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n == 0 {
+	if err != nil || !isPort(port) {
 		c.mistake(at, "want host:port with a port from 1 to 65535")
 		return true
 	}

@@ -55,6 +55,10 @@ func (c *checker) checkUpstream(at path, name string) {
 func (c *checker) policy(at path, p Policy) {
 	c.checkName(at, p.Name)
 	c.checkBrokerOrLocal(at.key("downstream"), p.Downstream)
+	if c.unmanaged(p.Downstream) {
+		c.mistake(at, "needs management: on broker %s, the downstream; RabbitMQ does not tell what exists and how it is bound otherwise",
+			p.Downstream)
+	}
 	c.pattern(at.key("pattern"), p.Pattern)
 	c.definition(at.key("definition"), p)
 }

@@ -18,10 +18,9 @@ func (c *checker) overflow(at path, o Overflow) {
 		if t.Stop >= t.Start {
 			c.mistake(at.key("oldest-message").key("stop"), "%s is not below start (%s)", brief(t.Stop), brief(t.Start))
 		}
-		b := c.cfg.Brokers[o.Watch.Broker]
-		if b.Type == RabbitMQ && !c.has(path("brokers").key(b.Name).key("management")) {
+		if c.unmanaged(o.Watch.Broker) {
 			c.mistake(at.key("oldest-message"),
-				"needs management: on broker %s; RabbitMQ does not tell the age of messages otherwise", b.Name)
+				"needs management: on broker %s; RabbitMQ does not tell the age of messages otherwise", o.Watch.Broker)
 		}
 	}
 	c.watch(at.key("watch"), o.Watch)

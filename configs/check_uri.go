@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,6 +43,9 @@ func (c *checker) uri(at path, text string, schemes []string) {
 	case u.Hostname() == "":
 		c.mistake(at, "there is no host in it")
 	}
+	if u.Port() != "" && !isPort(u.Port()) {
+		c.mistake(at, "a port is a number from 1 to 65535")
+	}
 	if u.User != nil {
 		c.mistake(at, "a uri holds no credentials; write username and password-file (or password) beside uris")
 	}
@@ -54,6 +58,12 @@ func (c *checker) uri(at path, text string, schemes []string) {
 	if name, found := strings.CutPrefix(u.Path, "/"); found {
 		c.mistake(at, "a uri holds no path; %s", vhostFor(name))
 	}
+}
+
+// isPort tells whether a port can be connected to.
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // vhostFor says where the path of a uri belongs. amqp://host/ names the virtual host "", which is hardly ever meant.

@@ -131,6 +131,9 @@ func TestBrokersAreComplete(t *testing.T) {
 	same(t, "merged broker", cfg.Brokers["us"], configs.Broker{
 		Name: "us", Type: configs.RabbitMQ, URIs: []string{"amqps://us.example:5671"}, VHost: "orders",
 		Username: "gw", Password: configs.NewSecret("hunter2"), AuthMechanism: configs.Plain, Heartbeat: 20 * time.Second,
+		Management: &configs.Management{
+			URIs: []string{"https://rmq.example/api-prefix"}, Username: "gw", Password: configs.NewSecret("hunter2"),
+		},
 	})
 	same(t, "broker without a login", cfg.Brokers["quick"].Username+" "+cfg.Brokers["quick"].Password.Reveal(), "guest guest")
 	same(t, "named cluster", cfg.Brokers["ap"].ClusterName, "asia")

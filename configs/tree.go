@@ -77,14 +77,14 @@ func parseTree(r *report, data []byte, env Env) *node {
 	}
 	var doc, second yaml.Node
 	if err := loader.Load(&doc); err != nil {
-		t.syntaxError(err)
+		t.syntaxError(err, data)
 		return nil
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
 		t.add(t.position(&second), "", Mistake, "a second document starts here; the configuration is one document")
 	case !errors.Is(err, io.EOF):
-		t.syntaxError(err)
+		t.syntaxError(err, data)
 	}
 	if len(doc.Content) == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (t *tree) position(n *yaml.Node) position {
 }
 
 // syntaxError notes what the YAML parser stumbled over, with the parser's words where those cannot hold a value.
-func (t *tree) syntaxError(err error) {
+func (t *tree) syntaxError(err error, data []byte) {
 	if errors.Is(err, io.EOF) {
 		t.add(t.root, "", Mistake, "the file is empty")
 		return
@@ -116,10 +116,23 @@ func (t *tree) syntaxError(err error) {
 	if e.Stage == yaml.ComposerStage { // names the anchor, which is the value where a secret starts with "*"
 		message = `no anchor of that name; put a value that starts with "*" in quotes`
 	}
-	if e.ContextMsg != "" {
+	if tabbed(data, e.Mark.Line) {
+		message = "a line is indented with blanks, not with tabs"
+	} else if e.ContextMsg != "" {
 		message += fmt.Sprintf(" %s, which starts on line %d", e.ContextMsg, e.ContextMark.Line)
 	}
 	t.add(position{t.root.source, e.Mark.Line, max(e.Mark.Column, 1)}, "", Mistake, "not YAML: "+message)
+}
+
+// tabbed tells whether there is a tab before the text of a line, which counts from 1.
+func tabbed(data []byte, number int) bool {
+	for line := range bytes.Lines(data) {
+		if number--; number == 0 {
+			text := bytes.TrimLeft(line, " \t")
+			return bytes.ContainsRune(line[:len(line)-len(text)], '\t')
+		}
+	}
+	return false
 }
 
 // build turns one YAML node, and all under it, into ours.

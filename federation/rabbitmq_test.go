@@ -164,7 +164,9 @@ type real struct {
 func federate(t *testing.T, eu, us region, policies string) *real {
 	t.Helper()
 	config := fmt.Sprintf("version: 1\nsite: eu\nlocal: eu\nbrokers:\n"+
-		"  eu: {type: rabbitmq, uris: [\"amqp://eu\"], vhost: %q}\n  us: {type: rabbitmq, uris: [\"amqp://us\"], vhost: %q}\n", eu.Name, us.Name)
+		"  eu: {type: rabbitmq, uris: [\"amqp://eu\"], vhost: %q, management: {uris: [\"http://eu\"]}}\n"+
+		"  us: {type: rabbitmq, uris: [\"amqp://us\"], vhost: %q, management: {uris: [\"http://us\"]}}\n",
+		eu.Name, us.Name)
 	return start(t, config, map[string]broker.Broker{"eu": eu.driver("eu"), "us": us.driver("us")}, policies)
 }
 
