@@ -1,23 +1,25 @@
 package federation
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 )
 
 // queues is what the queue links of one process tell each other: about queues that are downstream of one link and upstream
 // of another, and how many depths are read on a broker. A nil *queues knows nothing.
 type queues struct {
 	mu      sync.Mutex
-	places  map[placeName]*place
+	places  map[placeName]weak.Pointer[place] // of links there are: queues come and go
 	readers map[string]*readers
 }
 
 type placeName struct{ broker, queue string }
 
 func newQueues() *queues {
-	return &queues{places: map[placeName]*place{}, readers: map[string]*readers{}}
+	return &queues{places: map[placeName]weak.Pointer[place]{}, readers: map[string]*readers{}}
 }
 
 // place is the one queue of that name. broker is the name it is declared under.
@@ -28,10 +30,22 @@ func (q *queues) place(broker, queue string) *place {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	name := placeName{broker, queue}
-	if q.places[name] == nil {
-		q.places[name] = &place{}
+	p := q.places[name].Value()
+	if p == nil {
+		p = &place{name: name}
+		q.places[name] = weak.Make(p)
+		runtime.AddCleanup(p, q.forget, name)
 	}
-	return q.places[name]
+	return p
+}
+
+// forget: no link has that place any more, unless another one has been made by now.
+func (q *queues) forget(name placeName) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.places[name].Value() == nil {
+		delete(q.places, name)
+	}
 }
 
 func (q *queues) on(broker string) *readers {
@@ -52,7 +66,10 @@ func (q *queues) on(broker string) *readers {
 // send the last message to and fro for ever. But a link consumes with less priority than they, so a message that it gets
 // tells that none of them was free; and one that it brings back where it has been tells that none was. After either the
 // queue counts as busy for a moment, twice as long with each visit of the same message.
-type place struct{ busy atomic.Int64 } // until then, in ns since 1970
+type place struct {
+	name placeName    // also for its pointers: without any, a neighbour in memory might keep it
+	busy atomic.Int64 // until then, in ns since 1970
+}
 
 // How long a queue counts as busy after the first visit of a message, and at most.
 const (

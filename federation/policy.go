@@ -63,7 +63,7 @@ func first(all []rule, name string, applies func(rule) bool) (rule, bool) {
 // ownObject tells what federation itself has made, weir's or the plugin's.
 func ownObject(name string, arguments broker.Table) bool {
 	_, internal := arguments["x-internal-purpose"]
-	return internal || strings.HasPrefix(name, "weir: ") || strings.HasPrefix(name, "federation: ")
+	return internal || strings.HasPrefix(name, ownPrefix) || strings.HasPrefix(name, "federation: ")
 }
 
 // names tells whether a pattern means what begins with a word, and does not just match everything.
