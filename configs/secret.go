@@ -55,6 +55,9 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue masks the secret in logs.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
+// ErrSecret is in the error of ReadPassword and its like where the file of a secret cannot be read.
+var ErrSecret = errors.New("read secret")
+
 // readSecret returns the secret, or what its file holds now, without the line break that editors leave at the end.
 func readSecret(inline Secret, file string) (string, error) {
 	if file == "" {
@@ -62,7 +65,7 @@ func readSecret(inline Secret, file string) (string, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("read secret %s: %w", file, reason(err))
+		return "", fmt.Errorf("%w %s: %w", ErrSecret, file, reason(err))
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }

@@ -75,8 +75,11 @@ func (l *look) at(declared brokers.Declared, ends []shovel.End, open brokers.Ope
 		return checker.Check(ctx, broker.Address{}, broker.AsDestination, true)
 	}); err != nil {
 		cure := "is it up, and do uris and tls fit?"
-		if errors.Is(err, broker.ErrDenied) {
+		switch {
+		case errors.Is(err, broker.ErrDenied):
 			cure = "look at username, password and vhost"
+		case errors.Is(err, configs.ErrSecret):
+			cure = "weir must be able to read that file"
 		}
 		l.fail(path, err, cure)
 		return
@@ -143,7 +146,8 @@ func ask(ctx context.Context, question func(context.Context) error) error {
 	defer cancel()
 	err := question(ctx)
 	switch {
-	case err == nil, errors.Is(err, broker.ErrDenied), errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported):
+	case err == nil, errors.Is(err, broker.ErrDenied), errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported),
+		errors.Is(err, configs.ErrSecret):
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"testing"
@@ -40,6 +41,13 @@ func TestConnect(t *testing.T) {
 		"a silent broker": {
 			func(_, us *memory.Broker) { us.Silent() },
 			false, []string{"weir.yaml: brokers.us: unreachable: context deadline exceeded; is it up, and do uris and tls fit?"},
+		},
+		"a secret that cannot be read": {
+			func(_, us *memory.Broker) {
+				us.Down(fmt.Errorf("credentials: %w /run/secrets/us: no such file or directory", configs.ErrSecret))
+			},
+			true, []string{"weir.yaml: brokers.us: credentials: read secret /run/secrets/us: no such file or directory; " +
+				"weir must be able to read that file"},
 		},
 		"a queue without a dead-letter exchange": {
 			func(eu, _ *memory.Broker) { eu.Declare("orders", memory.Queue{}) },
