@@ -46,7 +46,7 @@ func (a *app) printChanges(c gateway.Changes) {
 			a.print("%-10s %s", part.word, printable(strings.Join(part.names, ", ")))
 		}
 	}
-	a.print("%-10s %s", "kept", count(len(c.Kept), "link"))
+	a.print("%-10s %s", "kept", count(len(c.Kept), "shovel")) // federation follows what exists on the brokers
 	if len(c.Waiting) > 0 {
 		a.print("changed, and waiting for a restart of weir: %s", strings.Join(c.Waiting, ", "))
 	}

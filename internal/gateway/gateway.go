@@ -49,6 +49,8 @@ type Gateway struct {
 	federation *federation.Federation
 	started    time.Time
 
+	reloading chan struct{} // cap 1: holds the reload that is under way, so that the file read last ends up in force
+
 	applying sync.Mutex // held while a configuration is applied, and from the stop on
 	brokers  *brokers.Set
 	retiring sync.WaitGroup // closes brokers that a reload has left behind
@@ -63,7 +65,7 @@ type Gateway struct {
 // on trying. The error says why the configuration cannot be run at all. warnings are what loading has found.
 func Start(ctx context.Context, cfg *configs.Config, warnings configs.Problems, o Options) (*Gateway, error) {
 	g := &Gateway{
-		Options: o, ctx: ctx, first: cfg, started: time.Now(),
+		Options: o, ctx: ctx, first: cfg, started: time.Now(), reloading: make(chan struct{}, 1),
 		shovels: link.NewGroup(ctx, o.Log), federation: federation.New(ctx, o.Log),
 	}
 	g.federation.Prepare = func(s *link.Spec) { g.observe(g.Config(), s) }

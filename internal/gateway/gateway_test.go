@@ -205,6 +205,33 @@ func TestReloadThatFailsChangesNothing(t *testing.T) {
 }
 
 // A changed broker is closed only when the links over it have brought over what they had in flight.
+// Ensure that a file is read after the reload before is over: what was read earlier must not be applied later.
+func TestReloadsComeOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, yaml("", "orders"))
+		settle()
+		reading, goOn := make(chan struct{}, 2), make(chan struct{})
+		s.Load = func() (*configs.Config, configs.Problems, error) {
+			reading <- struct{}{}
+			<-goOn
+			return s.load()
+		}
+		var reloads sync.WaitGroup
+		for range cap(reading) {
+			reloads.Go(func() { _, _ = s.Reload() })
+		}
+		synctest.Wait()
+		if n := len(reading); n != 1 {
+			t.Errorf("%d reloads read the file at one time", n)
+		}
+		close(goOn)
+		reloads.Wait()
+		if n := len(reading); n != cap(reading) {
+			t.Errorf("the file was read %d times", n)
+		}
+	})
+}
+
 func TestReloadClosesChangedBrokerAfterItsLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, yaml("one", "orders"))

@@ -10,7 +10,8 @@ import (
 
 // Changes is what a reload did.
 type Changes struct {
-	// Names of links, sorted. Those restarted drain first.
+	// Names of shovels, sorted. Those restarted drain first. The links of federation follow what exists on the brokers,
+	// and are not listed.
 	Started   []string `json:"started"`
 	Restarted []string `json:"restarted"`
 	Stopped   []string `json:"stopped"`
@@ -23,6 +24,8 @@ type Changes struct {
 // Reload reads the configuration again and applies what differs. With any mistake in it nothing changes; the error is
 // then of type configs.Problems, or says why it could not be read or applied.
 func (g *Gateway) Reload() (Changes, error) {
+	g.reloading <- struct{}{}
+	defer func() { <-g.reloading }()
 	cfg, warnings, err := g.Load()
 	var done link.Changes
 	if err == nil {
