@@ -16,6 +16,7 @@ type checked struct {
 	OK       bool             `json:"ok"`
 	Brokers  int              `json:"brokers"`
 	Shovels  int              `json:"shovels"`
+	Policies int              `json:"policies"`
 	Problems configs.Problems `json:"problems"`
 }
 
@@ -78,7 +79,7 @@ func (a *app) check(cmd *cobra.Command, connect, strict, asJSON bool) error {
 	}
 	result.Problems, result.OK = append(result.Problems, problems...), code == exitOK
 	if cfg != nil {
-		result.Brokers, result.Shovels = len(cfg.Brokers), len(cfg.Shovels)
+		result.Brokers, result.Shovels, result.Policies = len(cfg.Brokers), len(cfg.Shovels), len(cfg.Policies)
 	}
 	if err := a.printChecked(result, asJSON); err != nil {
 		return err
@@ -97,7 +98,11 @@ func (a *app) printChecked(c checked, asJSON bool) error {
 		a.print("%s", printable(p.String()))
 	}
 	if c.OK {
-		a.print("%s: ok (%s, %s)", c.File, count(c.Brokers, "broker"), count(c.Shovels, "shovel"))
+		policies := "policies"
+		if c.Policies == 1 {
+			policies = "policy"
+		}
+		a.print("%s: ok (%s, %s, %d %s)", c.File, count(c.Brokers, "broker"), count(c.Shovels, "shovel"), c.Policies, policies)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,7 @@ Exit codes: 0 done, 1 failed, 2 plan has found differences or status --fail a li
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddGroup(
@@ -86,6 +87,19 @@ Exit codes: 0 done, 1 failed, 2 plan has found differences or status --fail a li
 		}
 	}
 	return root
+}
+
+// knownCommand refuses what is no command; cobra's own refusal suggests nothing.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root.SuggestionsMinimumDistance = 2
+	cure := ""
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		cure = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q%s", args[0], cure)
 }
 
 // say writes a line for people to standard error.
