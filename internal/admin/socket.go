@@ -29,8 +29,10 @@ var errInUse = errors.New("another weir answers there; stop it, or give this one
 
 // listenSocket listens on a unix socket that its owner and group may use. What a dead process has left is replaced.
 func listenSocket(path string) (*socket, error) {
-	if len(path) > longestSocket {
-		return nil, fmt.Errorf("socket %s: the path has %d bytes, and may have %d", path, len(path), longestSocket)
+	// Nobody may connect before the permissions are set: so it gets its name afterwards.
+	unnamed := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if most := longestSocket - (len(unnamed) - len(path)); len(path) > most {
+		return nil, fmt.Errorf("socket %s: the path has %d bytes, and may have %d", path, len(path), most)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
@@ -38,8 +40,6 @@ func listenSocket(path string) (*socket, error) {
 	if err := clear(path); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
-	// Nobody may connect before the permissions are set: so it gets its name afterwards.
-	unnamed := fmt.Sprintf("%s.%d", path, os.Getpid())
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: unnamed, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
