@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -29,7 +28,8 @@ func linkTable(links []link.Status, wide, colours bool, now time.Time) string {
 	t := plainTable()
 	header := table.Row{"link", "kind", "state", "from", "to", "in-flight", "confirmed", "since", "reason"}
 	if wide {
-		header = append(header[:len(header)-1], "held", "window", "received", "retries", "reconnects", "overflow", "route", "reason")
+		header = append(header[:len(header)-1], "waiting", "held", "window", "received", "retries", "reconnects", "overflow",
+			"route", "reason")
 	}
 	t.AppendHeader(header)
 	for _, l := range links {
@@ -38,12 +38,12 @@ func linkTable(links []link.Status, wide, colours bool, now time.Time) string {
 			comma(l.InFlight), comma(l.Counts.Confirmed), since(l.Since, now),
 		}
 		if wide {
-			row = append(row, comma(l.Held), comma(l.Window), comma(l.Counts.Received), comma(l.Counts.Retries),
+			row = append(row, waiting(l), comma(l.Held), comma(l.Window), comma(l.Counts.Received), comma(l.Counts.Retries),
 				comma(l.Counts.Reconnects), overflowWord(l.Overflow), printable(l.Route))
 		}
 		t.AppendRow(append(row, why(l, now)))
 	}
-	numbers(t, "in-flight", "confirmed", "since", "held", "window", "received", "retries", "reconnects")
+	numbers(t, "in-flight", "confirmed", "since", "waiting", "held", "window", "received", "retries", "reconnects")
 	return t.Render()
 }
 
@@ -79,6 +79,29 @@ func why(l link.Status, now time.Time) string {
 	return printable(reason)
 }
 
+// waiting is ready in words.
+func waiting(l link.Status) string {
+	if n := ready(l); n >= 0 {
+		return comma(n)
+	}
+	return "?"
+}
+
+// ready is how many messages wait at a link's source, -1 where that is not known.
+func ready(l link.Status) int64 {
+	var reading link.Reading
+	switch {
+	case l.Overflow != nil:
+		reading = l.Overflow.Depth
+	case l.Depth != nil:
+		reading = l.Depth.Reading
+	}
+	if reading.Ready == nil {
+		return -1
+	}
+	return *reading.Ready
+}
+
 func overflowWord(o *link.OverflowStatus) string {
 	if o == nil {
 		return "-"
@@ -91,89 +114,6 @@ func overflowWord(o *link.OverflowStatus) string {
 		word += " (by hand)"
 	}
 	return word
-}
-
-// linkDetails is everything about one link.
-func linkDetails(l link.Status, colours bool, now time.Time) string {
-	t := plainTable()
-	add := func(key, value string) {
-		if value != "" {
-			t.AppendRow(table.Row{key, value})
-		}
-	}
-	add("link", printable(l.Name))
-	add("kind", string(l.Kind))
-	add("state", painted(l.State, colours)+" for "+since(l.Since, now))
-	add("reason", printable(l.Reason))
-	add("warning", printable(l.Warning))
-	add("from", printable(l.Source))
-	add("to", printable(l.Destination))
-	add("route", printable(l.Route))
-	add("ack-mode", string(l.AckMode))
-	if l.LastError != "" {
-		add("last error", since(l.ErrorAt, now)+" ago: "+printable(l.LastError))
-	}
-	if next := l.NextTry.Sub(now); next > 0 {
-		add("next try", fmt.Sprintf("in %s, attempt %d", next.Round(time.Second), l.Attempt+1))
-	}
-	add("in flight", fmt.Sprintf("%s of a window of %s, %s held", comma(l.InFlight), comma(l.Window), comma(l.Held)))
-	c := l.Counts
-	add("received", comma(c.Received))
-	add("confirmed", comma(c.Confirmed)+" ("+humanize.IBytes(uint64(max(0, c.BytesConfirmed)))+")")
-	for _, n := range []struct {
-		key string
-		n   int64
-	}{
-		{"refused", c.Refused}, {"unroutable", c.Unroutable}, {"dropped", c.Dropped}, {"dead-lettered", c.DeadLettered},
-		{"rejected", c.Rejected}, {"retries", c.Retries}, {"reconnects", c.Reconnects},
-	} {
-		if n.n > 0 {
-			add(n.key, comma(n.n))
-		}
-	}
-	if h := l.Heartbeat; h != nil {
-		add("heartbeat", heartbeat(*h, now))
-	}
-	if o := l.Overflow; o != nil {
-		add("overflow", fmt.Sprintf("%s for %s, mode %s, %s", overflowWord(o), since(o.Since, now), o.Mode, printable(o.Thresholds)))
-		add("switches", comma(o.Switches))
-		for _, d := range o.Decisions {
-			add("decision", decision(d))
-		}
-	}
-	return t.Render()
-}
-
-func heartbeat(h link.HeartbeatStatus, now time.Time) string {
-	s := fmt.Sprintf("every %v", time.Duration(h.Every*float64(time.Second)))
-	if h.Seconds != nil {
-		s += fmt.Sprintf(", the last took %v", time.Duration(*h.Seconds*float64(time.Second)).Round(time.Millisecond/10))
-	}
-	if !h.LastAt.IsZero() {
-		s += ", back " + since(h.LastAt, now) + " ago"
-	}
-	if h.Missed > 0 {
-		s += ", " + comma(h.Missed) + " missed"
-	}
-	if h.Problem != "" {
-		s += "; " + printable(h.Problem)
-	}
-	return s
-}
-
-func decision(d link.Decision) string {
-	word := "shut"
-	if d.Open {
-		word = "opened"
-	}
-	s := fmt.Sprintf("%s %s: %s", d.At.Local().Format(time.DateTime), word, printable(d.Why))
-	if d.Destination != "" {
-		s += ", to " + printable(d.Destination)
-	}
-	if len(d.PassedOver) > 0 {
-		s += "; passed over: " + printable(strings.Join(d.PassedOver, "; "))
-	}
-	return s
 }
 
 func comma[N int | int64](n N) string { return humanize.Comma(int64(n)) }

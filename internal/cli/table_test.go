@@ -32,6 +32,47 @@ fast  overflow  running   eu queue=orders  us queue=orders      1,234     12,873
 	}
 }
 
+// What docs/federation.md and docs/shovels.md say that status shows of one link is there.
+func TestDetailsOfFederation(t *testing.T) {
+	three, five, seven, oldest := 3, int64(5), int64(1007), 12.3
+	exchange := link.Status{
+		Name: "us/exchanges/catalog", Kind: link.Federation, State: link.Idle, Since: now.Add(-time.Minute),
+		Source: "us queue=x", Destination: "eu exchange=catalog", AckMode: link.OnConfirm, Window: 64,
+		Counts: link.Counts{Received: 9, Filtered: 2, Confirmed: 7},
+		Depth: &link.SourceDepth{
+			At: now.Add(-3 * time.Second), Reading: link.Reading{Ready: &seven, Unacked: &five, OldestMin: &oldest},
+		},
+		Federation: &link.FederationStatus{
+			Policy: "catalog", Upstream: "us", Buffer: "weir: catalog -> eu///catalog", Bindings: &three,
+			EqualAt: now.Add(-2 * time.Minute), NoticedBy: "at once",
+		},
+	}
+	want := `
+link       us/exchanges/catalog
+kind       federation
+state      idle for 1m0s
+from       us queue=x
+to         eu exchange=catalog
+ack-mode   on-confirm
+at source  1,007 ready, 5 unacked, the oldest for 12.3s at least, 3s ago
+in flight  0 of a window of 64, 0 held
+received   9
+confirmed  7 (0 B)
+filtered   2
+policy     catalog
+upstream   us
+buffer     weir: catalog -> eu///catalog
+bindings   3, equal for 2m0s, changes noticed at once
+`
+	if got := "\n" + linkDetails(exchange, false, now) + "\n"; got != want {
+		t.Errorf("got:%s\nwant:%s", got, want)
+	}
+	queue := link.Status{Federation: &link.FederationStatus{Policy: "work", Upstream: "us", Batch: &three, Stranded: &five}}
+	if got := linkDetails(queue, false, now); !strings.Contains(got, "\nbatch      3, 5 stranded") || strings.Contains(got, "bindings") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
 func TestHeartbeatInWords(t *testing.T) {
 	lag := 0.0123
 	for want, h := range map[string]link.HeartbeatStatus{
@@ -52,7 +93,10 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 		Name: hostile, State: link.Retrying, Reason: hostile, Source: hostile, Destination: hostile, Route: hostile,
 		Warning: hostile, LastError: hostile,
 		Heartbeat: &link.HeartbeatStatus{Problem: hostile},
-		Overflow:  &link.OverflowStatus{Thresholds: hostile, Decisions: []link.Decision{{Why: hostile, Destination: hostile, PassedOver: []string{hostile}}}},
+		Federation: &link.FederationStatus{
+			Policy: hostile, Upstream: hostile, Buffer: hostile, Bindings: new(int), NoticedBy: hostile, Problem: hostile,
+		},
+		Overflow: &link.OverflowStatus{Thresholds: hostile, Decisions: []link.Decision{{Why: hostile, Destination: hostile, PassedOver: []string{hostile}}}},
 	}
 	for what, text := range map[string]string{
 		"table":   linkTable([]link.Status{l}, true, false, now),

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/term"
 
 	"weir/internal/admin"
-	"weir/link"
 )
 
 // orders are what top sorts by, by the key that asks for it.
@@ -26,7 +25,7 @@ var orders = map[string]func(a, b topRow) int{
 	"name":     func(a, b topRow) int { return strings.Compare(a.Name, b.Name) },
 	"state":    func(a, b topRow) int { return severity(b.Level) - severity(a.Level) },
 	"rate":     func(a, b topRow) int { return cmp.Compare(b.rate, a.rate) },
-	"waiting":  func(a, b topRow) int { return cmp.Compare(ready(b.Row), ready(a.Row)) },
+	"waiting":  func(a, b topRow) int { return cmp.Compare(ready(b.Status), ready(a.Status)) },
 	"inflight": func(a, b topRow) int { return b.InFlight - a.InFlight },
 }
 
@@ -232,36 +231,17 @@ func topTable(rows []topRow, now time.Time, colours bool) string {
 	t := plainTable()
 	t.AppendHeader(table.Row{"link", "state", "from", "to", "rate", "waiting", "in-flight", "confirmed", "since", "reason"})
 	for _, r := range rows {
-		waiting := "?"
-		if n := ready(r.Row); n >= 0 {
-			waiting = comma(n)
-		}
 		to := r.Using
 		if to == "" {
 			to = strings.Join(r.To, ", ")
 		}
 		t.AppendRow(table.Row{
-			printable(r.Name), painted(r.State, colours), printable(r.From), printable(to), fmt.Sprintf("%.0f/s", r.rate), waiting,
+			printable(r.Name), painted(r.State, colours), printable(r.From), printable(to), fmt.Sprintf("%.0f/s", r.rate), waiting(r.Status),
 			comma(r.InFlight), comma(r.Counts.Confirmed), since(r.Since, now), why(r.Status, now),
 		})
 	}
 	numbers(t, "rate", "waiting", "in-flight", "confirmed", "since")
 	return t.Render()
-}
-
-// ready is how many messages wait at a link's source, -1 where that is not known.
-func ready(r admin.Row) int64 {
-	var reading link.Reading
-	switch {
-	case r.Overflow != nil:
-		reading = r.Overflow.Depth
-	case r.Depth != nil:
-		reading = r.Depth.Reading
-	}
-	if reading.Ready == nil {
-		return -1
-	}
-	return *reading.Ready
 }
 
 func severity(l admin.Level) int {
