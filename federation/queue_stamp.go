@@ -73,11 +73,21 @@ type queueStamp struct {
 	upstreamQueue        string
 	queue                string // the downstream's, which is what the plugin writes
 	trustUserID          bool
+
+	last  queueHop     // of the last message
+	entry broker.Table // the same; nil before the first
+}
+
+// queueHop is what differs from hop to hop of one link.
+type queueHop struct {
+	redelivered bool
+	visits      int64
+	at          int64 // milliseconds since 1970
 }
 
 // apply returns m as it is to be published; m itself is not changed. visits is how often it has left the upstream by this
 // link, now included; back how often it has left the place where it is going, 0 if it has not been there.
-func (s queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message, visits, back int64) {
+func (s *queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message, visits, back int64) {
 	c := *m
 	if !s.trustUserID {
 		// A broker refuses a user-id that is not the connection's own.
@@ -85,15 +95,14 @@ func (s queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message
 	}
 	headers := make(broker.Table, len(m.Headers)+4) // one copy, with room for what is added: this is done for each message
 	maps.Copy(headers, m.Headers)
-	list, isList := headers[link.ReceivedFrom].(broker.Array)
-	others, visits, back := s.visited(list)
-	hop := broker.Table{
-		"uri": s.upstream, "queue": s.queue, "redelivered": m.Redelivered, visitCount: visits, link.TimestampHeader: now.UnixMilli(),
-	}
-	if _, present := headers[link.ReceivedFrom]; present && !isList {
-		headers = link.WithFirst(headers, link.ReceivedFrom, hop)
+	received, present := headers[link.ReceivedFrom]
+	list, isList := received.(broker.Array)
+	hops, visits, back := s.visited(list)
+	hops[0] = s.hop(queueHop{m.Redelivered, visits, now.UnixMilli()})
+	if present && !isList {
+		headers = link.WithFirst(headers, link.ReceivedFrom, s.entry)
 	} else {
-		headers[link.ReceivedFrom] = append(broker.Array{hop}, others...)
+		headers[link.ReceivedFrom] = hops
 	}
 	if _, known := headers[originalExchange]; !known {
 		headers[originalExchange], headers[originalKey] = m.Exchange, m.RoutingKey
@@ -106,9 +115,20 @@ func (s queueStamp) apply(m *broker.Message, now time.Time) (out *broker.Message
 	return &c, visits, back
 }
 
-// visited takes this link's own entry out of a list, and counts.
-func (s queueStamp) visited(list broker.Array) (others broker.Array, visits, back int64) {
-	visits = 1
+// hop is an entry. Under load, with many messages in a millisecond, the last one does again, as for exchange links.
+func (s *queueStamp) hop(h queueHop) broker.Table {
+	if s.entry == nil || s.last != h {
+		s.last = h
+		s.entry = broker.Table{
+			"uri": s.upstream, "queue": s.queue, "redelivered": h.redelivered, visitCount: h.visits, link.TimestampHeader: h.at,
+		}
+	}
+	return s.entry
+}
+
+// visited takes this link's own entry out of a list, and counts. The first place of hops is for the new one.
+func (s *queueStamp) visited(list broker.Array) (hops broker.Array, visits, back int64) {
+	hops, visits = make(broker.Array, 1, 1+len(list)), 1
 	for _, item := range list {
 		entry, _ := item.(broker.Table)
 		count, _ := number(entry[visitCount])
@@ -119,7 +139,7 @@ func (s queueStamp) visited(list broker.Array) (others broker.Array, visits, bac
 		case entry["uri"] == s.downstream && entry["queue"] == s.upstreamQueue:
 			back = max(back, int64(count), 1)
 		}
-		others = append(others, item)
+		hops = append(hops, item)
 	}
-	return others, visits, back
+	return hops, visits, back
 }

@@ -34,7 +34,7 @@ func (t exchangeTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.
 		return nil, err
 	}
 	s := &exchangeSink{Sink: sink, wants: t.wants, to: to, maxHops: t.pair.upstream.MaxHops,
-		stamp: stamp{from: from, exchange: t.pair.exchange.Name, trustUserID: t.pair.upstream.TrustUserID}}
+		stamp: stamp{hop: link.Hop{Left: from, Exchange: t.pair.exchange.Name}, trustUserID: t.pair.upstream.TrustUserID}}
 	s.tooFar.Settle(fmt.Errorf("%w: it has crossed as many links as max-hops allows", broker.ErrUnwanted))
 	s.visited.Settle(fmt.Errorf("%w: it has been there", broker.ErrUnwanted))
 	s.unbound.Settle(fmt.Errorf("%w: it matches no binding", broker.ErrUnwanted))
@@ -43,19 +43,24 @@ func (t exchangeTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.
 
 // stamp is what an exchange link changes on a message. Everything else crosses as it came, its routing key too.
 type stamp struct {
-	from        broker.Identity // the upstream
-	exchange    string          // the downstream's, which is what the plugin writes
+	hop         link.Hop     // of the last message; its exchange is the downstream's, which is what the plugin writes
+	entry       broker.Table // the same; nil before the first
 	trustUserID bool
 }
 
 // apply returns m as it is to be published; m itself is not changed.
-func (s stamp) apply(m *broker.Message) *broker.Message {
+func (s *stamp) apply(m *broker.Message, now time.Time) *broker.Message {
 	out := *m
 	if !s.trustUserID {
 		// A broker refuses a user-id that is not the connection's own.
 		out.Properties.UserID = ""
 	}
-	out.Headers = link.WithHop(m.Headers, link.Hop{Left: s.from, Exchange: s.exchange, Redelivered: m.Redelivered, At: time.Now()})
+	// An entry tells milliseconds, so under load many messages share one. To make it costs as much as all else here.
+	if s.entry == nil || s.hop.At.UnixMilli() != now.UnixMilli() || s.hop.Redelivered != m.Redelivered {
+		s.hop.At, s.hop.Redelivered = now, m.Redelivered
+		s.entry = s.hop.Entry()
+	}
+	out.Headers = link.WithFirst(m.Headers, link.ReceivedFrom, s.entry)
 	return &out
 }
 
@@ -81,7 +86,7 @@ func (s *exchangeSink) Send(ctx context.Context, m *broker.Message) (broker.Conf
 	if f := s.wants.Load(); f != nil && !matches(f.kind, f.bindings, m) {
 		return &s.unbound, nil
 	}
-	return s.Sink.Send(ctx, s.stamp.apply(m))
+	return s.Sink.Send(ctx, s.stamp.apply(m, time.Now()))
 }
 
 // Blocked implements broker.Blocker.

@@ -43,28 +43,32 @@ func Visited(h broker.Table, place broker.Identity) bool {
 	return false
 }
 
-// WithHop returns a copy of h with hop at the head of the list. A header of that name which is no list is moved aside,
-// as RabbitMQ does.
-func WithHop(h broker.Table, hop Hop) broker.Table {
+// Entry is the hop as it stands in the list.
+func (h Hop) Entry() broker.Table {
 	entry := broker.Table{
-		"uri":          hop.Left.URI,
-		"redelivered":  hop.Redelivered,
-		"cluster-name": hop.Left.Cluster,
-		"vhost":        hop.Left.VHost,
+		"uri":          h.Left.URI,
+		"redelivered":  h.Redelivered,
+		"cluster-name": h.Left.Cluster,
+		"vhost":        h.Left.VHost,
 	}
-	if hop.Exchange != "" {
-		entry["exchange"] = hop.Exchange
+	if h.Exchange != "" {
+		entry["exchange"] = h.Exchange
 	}
-	if hop.Queue != "" {
-		entry["queue"] = hop.Queue
+	if h.Queue != "" {
+		entry["queue"] = h.Queue
 	}
-	if !hop.At.IsZero() {
-		entry[TimestampHeader] = hop.At.UnixMilli()
+	if !h.At.IsZero() {
+		entry[TimestampHeader] = h.At.UnixMilli()
 	}
-	return WithFirst(h, ReceivedFrom, entry)
+	return entry
 }
 
-// WithFirst returns a copy of h in which entry is the first of the list under key.
+// WithHop returns a copy of h with hop at the head of the list. A header of that name which is no list is moved aside,
+// as RabbitMQ does.
+func WithHop(h broker.Table, hop Hop) broker.Table { return WithFirst(h, ReceivedFrom, hop.Entry()) }
+
+// WithFirst returns a copy of h in which entry is the first of the list under key. What is nested is shared, entry too:
+// nobody changes a table that is in the headers of a message.
 func WithFirst(h broker.Table, key string, entry broker.Table) broker.Table {
 	old, present := h[key]
 	list, isList := old.(broker.Array)
