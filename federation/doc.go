@@ -14,6 +14,7 @@
 //	  exchangeSpec, describe (report.go)   its link, and what it tells
 //	exchangeTo (stamp.go)                what may cross, and the hop that is written on it; matching.go: exact matching
 //	queueSpec (queue.go)                 a queue: its link, whose gate opens on demand (demand.go)
+//	  batches (queue_batches.go)           one batch after the other, acked when consumed (queue_source.go)
 //	Leftovers, Problems                  what nobody wants any more, what an operator must mend
 //
 // # Not obvious
