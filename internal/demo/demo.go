@@ -38,10 +38,12 @@ const (
 	shovel       = "orders-overflow"
 )
 
-// tick is how often the demo looks at what it shows; stall is how long it waits for an order that does not come.
+// tick is how often the demo looks at what it shows; stall is how long it waits for an order that does not come,
+// startLimit for federation to begin.
 const (
-	tick  = 250 * time.Millisecond
-	stall = 10 * time.Second
+	tick       = 250 * time.Millisecond
+	stall      = 10 * time.Second
+	startLimit = time.Minute
 )
 
 // Options are what a demo needs.
@@ -151,7 +153,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 
 // awaitBindings returns when each upstream knows what eu asks for: what was published there before would not come.
 func (d *demo) awaitBindings(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stall)
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	ticker := time.NewTicker(tick / 10)
 	defer ticker.Stop()
