@@ -108,11 +108,15 @@ func (t *tree) syntaxError(err error, data []byte) {
 		return
 	}
 	var e *yaml.LoadError
-	if !errors.As(err, &e) || e.Mark.Line < 1 {
+	if !errors.As(err, &e) {
 		t.add(t.root, "", Mistake, "not YAML: "+err.Error())
 		return
 	}
 	message := e.Message
+	if e.Mark.Line < 1 { // of bytes that are no text
+		t.add(t.root, "", Mistake, "not YAML: "+message)
+		return
+	}
 	if e.Stage == yaml.ComposerStage { // names the anchor, which is the value where a secret starts with "*"
 		message = `no anchor of that name; put a value that starts with "*" in quotes`
 	}
