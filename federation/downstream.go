@@ -259,7 +259,7 @@ func (d *downstream) noticed() string {
 func (d *downstream) judge(wrong map[string]string) {
 	for policy, text := range wrong {
 		if old := d.policies[policy]; old == nil || old.Text != text {
-			d.log.Warn("policy", "policy", policy, "problem", text)
+			d.log.Warn("policy needs attention", "policy", policy, "broker", d.plan.to.name, "problem", text)
 			d.policies[policy] = &Problem{Policy: policy, Broker: d.plan.to.name, Text: text, Since: time.Now()}
 		}
 	}

@@ -81,7 +81,7 @@ func (p plan) pairs(have inventory, log *slog.Logger) (all []pair, wrong map[str
 	}
 	for _, r := range p.rules {
 		if !matched[r.Name] {
-			wrong[r.Name] = fmt.Sprintf("no %s of %s matches %s", objects(r.ApplyTo), p.to.name, r.Pattern)
+			wrong[r.Name] = fmt.Sprintf("no %s matches %s", objects(r.ApplyTo), r.Pattern)
 		}
 	}
 	return all, wrong
