@@ -58,8 +58,9 @@ func (a *app) root() *cobra.Command {
 		Short: "Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream",
 		Long: `Joins message brokers: federation, shovels and overflow between RabbitMQ and NATS JetStream.
 
-Exit codes: 0 done, 1 failed, 2 plan has found differences or status --fail a link that is down, 64 wrong arguments, 65 what was named is not there, 69 a broker or the weir that runs cannot be reached,
-70 internal error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 plan has found differences or status --fail something that is not as it should be,
+64 wrong arguments, 65 what was named is not there, 69 a broker or the weir that runs cannot be reached, 70 internal
+error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -25,7 +25,7 @@ func (a *app) statusCommand() *cobra.Command {
 	daemonFlags(cmd)
 	output := outputFlag(cmd, "table", "wide", "json")
 	cmd.Flags().BoolVar(&onlyDown, "only-down", false, "only links that do not do what they should")
-	cmd.Flags().BoolVar(&fail, "fail", false, "exit code 2 if a link does not do what it should")
+	cmd.Flags().BoolVar(&fail, "fail", false, "exit code 2 if a link does not do what it should, or a policy has a problem")
 	cmd.RunE = act(func(cmd *cobra.Command, args []string) error {
 		if err := output.check(); err != nil {
 			return err
