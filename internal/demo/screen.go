@@ -46,7 +46,8 @@ func draw(m Moment) []string {
 	lines := []string{
 		"",
 		"  weir demo: " + elapsed(m),
-		"  Orders overrun eu. weir moves what is too much to us, and to ap while us is full, and tells eu what they have shipped.",
+		"  Orders overrun eu: weir moves what is too much to us, to ap while us is full.",
+		"  us and ap tell what they have shipped: weir lets eu hear of it.",
 		"",
 	}
 	lines = append(lines, strings.Split(regionTable(m), "\n")...)
@@ -118,7 +119,11 @@ func overflowLine(m Moment) string {
 	o := m.Overflow.Overflow
 	moved := fmt.Sprintf("; moved %s, %d in flight", humanize.Comma(m.Overflow.Counts.Confirmed), m.Overflow.InFlight)
 	if !o.Open {
-		return "overflow shut: " + m.Overflow.Reason + moved
+		why := ""
+		if m.Overflow.Reason != "" {
+			why = ": " + m.Overflow.Reason
+		}
+		return "overflow shut" + why + moved
 	}
 	to, _, _ := strings.Cut(m.Overflow.Route, " ")
 	return text.FgYellow.Sprint("overflow open") + ": to " + to + moved

@@ -13,7 +13,8 @@ import (
 
 const picture = `
   weir demo: 7s of 20s
-  Orders overrun eu. weir moves what is too much to us, and to ap while us is full, and tells eu what they have shipped.
+  Orders overrun eu: weir moves what is too much to us, to ap while us is full.
+  us and ap tell what they have shipped: weir lets eu hear of it.
 
   ┌────────┬──────────┬───────┬──────────────────────────┬──────────┬──────────┐
   │ region │ produced │ ready │ queue (┊ thresholds)     │ consumed │ a second │
@@ -54,6 +55,15 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+// Ensure a link that still drains, and so has no reason to be shut yet, looks right.
+func TestShutWithoutReason(t *testing.T) {
+	m := moment()
+	m.Overflow.Overflow = &link.OverflowStatus{}
+	if got, want := overflowLine(m), "overflow shut; moved 1,601, 36 in flight"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // Ensure the picture is drawn over the one before, whatever their heights, and no line wraps.
 func TestScreen(t *testing.T) {
 	var out strings.Builder
@@ -64,7 +74,7 @@ func TestScreen(t *testing.T) {
 	m.Events = m.Events[:1]
 	show(m)
 	got := out.String()
-	if up := "\x1b[18A"; !strings.HasPrefix(got, up) {
+	if up := "\x1b[19A"; !strings.HasPrefix(got, up) {
 		t.Errorf("%q does not begin with %q, which is where the picture began", got, up)
 	}
 	if !strings.HasSuffix(got, "\x1b[J") {
