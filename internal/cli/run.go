@@ -38,6 +38,7 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 	if err != nil {
 		return err
 	}
+	seen, _ := os.ReadFile(file) // before it is loaded, so that no change is missed; an error shows then
 	cfg, warnings, err := load()
 	if err != nil {
 		return exit{exitConfig, err}
@@ -53,7 +54,7 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 	var changed <-chan struct{} // nil: never
 	if follow {
 		var stopWatching func()
-		if changed, stopWatching, err = watchFile(file, log); err != nil {
+		if changed, stopWatching, err = watchFile(file, seen, log); err != nil {
 			return err
 		}
 		defer stopWatching()

@@ -15,9 +15,9 @@ import (
 // settle is how long a file must have been left alone before it is read: editors and Kubernetes write in several steps.
 const settle = 500 * time.Millisecond
 
-// watchFile tells when the contents of a file have changed, until stop is called. It watches the folder, because most
-// programs replace a file rather than write to it.
-func watchFile(file string, log *slog.Logger) (changed <-chan struct{}, stop func(), err error) {
+// watchFile tells when the contents of a file are other than those that have been seen, until stop is called. It watches
+// the folder, because most programs replace a file rather than write to it.
+func watchFile(file string, seen []byte, log *slog.Logger) (changed <-chan struct{}, stop func(), err error) {
 	events, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, nil, fmt.Errorf("watch %s: %w", file, err)
@@ -26,10 +26,9 @@ func watchFile(file string, log *slog.Logger) (changed <-chan struct{}, stop fun
 		_ = events.Close()
 		return nil, nil, fmt.Errorf("watch %s: %w", file, err)
 	}
-	last, _ := os.ReadFile(file) // an error will show when it is read
 	tell, over := make(chan struct{}, 1), make(chan struct{})
 	var following sync.WaitGroup
-	following.Go(func() { follow(over, events, file, last, tell, log) })
+	following.Go(func() { follow(over, events, file, seen, tell, log) })
 	return tell, func() {
 		close(over)
 		following.Wait()
