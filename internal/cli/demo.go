@@ -35,7 +35,8 @@ func (a *app) demoCommand() *cobra.Command {
 Orders arrive in eu faster than its consumer works. weir moves what is too much to us, and to ap while us is full, and
 stops when eu has recovered: that is overflow. us and ap publish what they have shipped to an exchange of their own, and eu
 hears of it, because it has bound a queue to its exchange of that name: that is federation. In the end every order is
-accounted for. Exit code 1 if one was lost. Meanwhile a page shows the same in a browser, with buttons to interfere.`,
+accounted for. Exit code 1 if one was lost. Meanwhile a page shows the same in a browser, with buttons to interfere, and the
+other commands can be tried in another terminal.`,
 		Args: cobra.NoArgs,
 	}
 	output := outputFlag(cmd, "text", "json")
@@ -85,6 +86,7 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 	}
 	defer func() { _ = tele.Shutdown(context.WithoutCancel(ctx)) }()
 	_, _ = fmt.Fprintf(shown, "page: http://%s/ (its buttons ask for the token %s)\n", server.Addr(), token)
+	_, _ = fmt.Fprintf(shown, "in another terminal: weir status --socket %s\n", demoSocket(folder))
 
 	var report demo.Report
 	done := make(chan struct{})
@@ -119,6 +121,8 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 	return err
 }
 
+func demoSocket(folder string) string { return filepath.Join(folder, "weir.sock") }
+
 // demoPage listens where weir does by default or, where that is taken, elsewhere. Its token is made up for this run.
 func demoPage(folder string, log *slog.Logger) (server *admin.Server, token string, err error) {
 	token = rand.Text()
@@ -126,7 +130,7 @@ func demoPage(folder string, log *slog.Logger) (server *admin.Server, token stri
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 		return nil, "", err
 	}
-	settings := configs.Admin{Listen: demoListen, Socket: filepath.Join(folder, "weir.sock"), TokenFile: file}
+	settings := configs.Admin{Listen: demoListen, Socket: demoSocket(folder), TokenFile: file}
 	if server, err = admin.Listen(settings, log); err != nil {
 		settings.Listen = "127.0.0.1:0"
 		server, err = admin.Listen(settings, log)
