@@ -23,7 +23,14 @@ func (o *owner) Open(ctx context.Context) (context.Context, func(), error) {
 		return nil, nil, fmt.Errorf("lock %q: %w", o.name, err)
 	}
 	o.owned.Store(true)
-	return held, func() { o.owned.Store(false); release() }, nil
+	open, shut := context.WithCancel(held)
+	unlink := context.AfterFunc(ctx, shut) // held ends when the lock is lost; not every driver ends it with ctx
+	return open, func() {
+		unlink()
+		shut()
+		o.owned.Store(false)
+		release()
+	}, nil
 }
 
 // Shut implements link.Gate.

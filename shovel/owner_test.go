@@ -1,10 +1,12 @@
 package shovel_test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
 
+	"weir/broker/memory"
 	"weir/link"
 )
 
@@ -49,6 +51,26 @@ func TestSingleOwnerRunsOnOneGatewayAtATime(t *testing.T) {
 		if s := w.status(); s.State != link.Standby {
 			t.Errorf("the first is %s, while the other owns it", s.State)
 		}
+	})
+}
+
+// lasting is a broker whose locks do not end with the context that they were asked for with.
+type lasting struct{ *memory.Broker }
+
+func (b lasting) Lock(ctx context.Context, name string) (context.Context, func(), error) {
+	return b.Broker.Lock(context.WithoutCancel(ctx), name)
+}
+
+// Ensure an owner stops when it is told to: a lock ends with its owner, and not the other way round.
+func TestOwnerStops(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.brokers["eu"] = lasting{w.eu}
+		w.run(single)
+		w.within(time.Second, "it is open", func() bool { return w.status().State == link.Idle })
+		other := w.second(single)
+		w.link("single").Pause("maintenance")
+		w.within(time.Second, "it is paused", func() bool { return w.status().State == link.Paused })
+		w.within(time.Second, "the other has taken over", func() bool { return other.Statuses()[0].State == link.Idle })
 	})
 }
 
