@@ -22,6 +22,19 @@ func BenchmarkJetStream(b *testing.B) {
 	}
 }
 
+// BenchmarkJetStreamFloor: what is left for weir to gain. The thinnest loop over a client moves the same beside native
+// sources: with an identity and an ack a message, as weir does and native sources do not, and with neither.
+func BenchmarkJetStreamFloor(b *testing.B) {
+	for name, each := range map[string]bool{"ack-and-identity-each": true, "neither": false} {
+		b.Run(name, func(b *testing.B) {
+			l := newLeaf(b)
+			for b.Loop() {
+				l.stage().compare(b, "sources", l.thin(each), l.sources)
+			}
+		})
+	}
+}
+
 // leaf is a hub and a leaf node, each with a JetStream domain of its own, in this process: what they use is charged to
 // it, and what the benchmark itself does meanwhile, which is little.
 type leaf struct {
