@@ -16,20 +16,29 @@ type owner struct {
 	owned  atomic.Bool
 }
 
-// Open implements link.Gate.
+// Open implements link.Gate. The lock outlives ctx, until the link has drained: else another gateway would begin meanwhile.
 func (o *owner) Open(ctx context.Context) (context.Context, func(), error) {
-	held, release, err := o.broker.Lock(ctx, o.name)
+	asked, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	waiting := context.AfterFunc(ctx, giveUp)
+	held, release, err := o.broker.Lock(asked, o.name)
 	if err != nil {
+		waiting()
+		giveUp()
 		return nil, nil, fmt.Errorf("lock %q: %w", o.name, err)
+	}
+	if !waiting() { // ctx has ended just now
+		release()
+		return nil, nil, ctx.Err()
 	}
 	o.owned.Store(true)
 	open, shut := context.WithCancel(held)
-	unlink := context.AfterFunc(ctx, shut) // held ends when the lock is lost; not every driver ends it with ctx
+	unlink := context.AfterFunc(ctx, shut)
 	return open, func() {
 		unlink()
 		shut()
 		o.owned.Store(false)
 		release()
+		giveUp()
 	}, nil
 }
 

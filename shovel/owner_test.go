@@ -61,6 +61,35 @@ func (b lasting) Lock(ctx context.Context, name string) (context.Context, func()
 	return b.Broker.Lock(context.WithoutCancel(ctx), name)
 }
 
+// eager is a broker whose locks are free as soon as the context ends that they were asked for with.
+type eager struct{ *memory.Broker }
+
+func (b eager) Lock(ctx context.Context, name string) (context.Context, func(), error) {
+	held, release, err := b.Broker.Lock(ctx, name)
+	if err == nil {
+		context.AfterFunc(ctx, release)
+	}
+	return held, release, err
+}
+
+// Ensure an owner that stops gives up the lock when it has drained, and not before: else two would be at work.
+func TestOwnerDrainsFirst(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.brokers["eu"] = eager{w.eu}
+		w.run(single)
+		w.after(time.Second)
+		other := w.second(single)
+		w.us.Latency(time.Second)
+		w.eu.Put("orders", orders("eu", 2000)...)
+		w.within(5*time.Second, "it is in full flow", func() bool { return w.status().InFlight > 10 })
+		w.link("single").Pause("maintenance")
+		w.within(25*time.Second, "the other takes over", func() bool { return other.Statuses()[0].State != link.Standby })
+		if s := w.status(); s.State != link.Paused || s.InFlight > 0 {
+			t.Errorf("the other has taken over, and the first is %s with %d in flight", s.State, s.InFlight)
+		}
+	})
+}
+
 // Ensure an owner stops when it is told to: a lock ends with its owner, and not the other way round.
 func TestOwnerStops(t *testing.T) {
 	inWorld(t, func(w *world) {
