@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"weir/broker"
 )
 
 // errTaken ends a link that has delete-after: everything it may take has left the source.
@@ -17,6 +19,9 @@ func (l *Link) reckonTotal(ctx context.Context) error {
 		l.total = l.spec.DeleteAfter
 	default:
 		depth, err := l.spec.Source.Broker.Depth(ctx, l.spec.Source.At)
+		if errors.Is(err, broker.ErrNotFound) && !l.spec.Source.Options.Predeclared {
+			return nil // opening it declares it, empty
+		}
 		if err != nil {
 			return fmt.Errorf("length of %s: %w", l.spec.Source, err)
 		}

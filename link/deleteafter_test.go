@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/broker/memory"
 	"weir/link"
 )
 
@@ -63,6 +64,26 @@ func TestDeleteAfterQueueLengthOfAnEmptyQueue(t *testing.T) {
 		r.start()
 		r.finished(5 * time.Second)
 	})
+}
+
+// A queue that is missing is declared like that of any other link, and is empty; one that is predeclared is waited for.
+func TestDeleteAfterQueueLengthOfAMissingQueue(t *testing.T) {
+	for _, predeclared := range []bool{false, true} {
+		t.Run(fmt.Sprint("predeclared ", predeclared), func(t *testing.T) {
+			play(t, func(r *rig) {
+				r.spec.DeleteAfter = link.QueueLength
+				r.spec.Source.Options.Predeclared = predeclared
+				r.from.Delete("in")
+				r.start()
+				if predeclared {
+					s := r.reaches(time.Second, link.Retrying)
+					r.contains("the reason", s.Reason, "not found")
+					r.from.Declare("in", memory.Queue{})
+				}
+				r.finished(time.Minute)
+			})
+		})
+	}
 }
 
 // A length that is not known yet is no length.
