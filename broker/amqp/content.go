@@ -11,7 +11,7 @@ import (
 )
 
 // amqp091-go encodes each header through several small allocations and copies each table from one buffer to the next. A
-// message with a hop, which is a table in an array, spent a third of all its time there. So weir encodes the properties
+// message with a hop, which is a table in an array, spent a quarter of its time there. So weir encodes the properties
 // and headers of a message itself. The library gets them as the only header of the message, an array of octets without a
 // name, which it writes as it is; unwrap puts them in their place when the frame is passed on.
 
