@@ -9,13 +9,17 @@ import (
 )
 
 // Ticks of the watch: short while messages move, so that the window grows within a second or two, and several round trips
-// long, so that what is measured means something; long when idle, so that a thousand idle links cost nothing.
+// and many messages long, so that what is measured means something; long when idle, so that a thousand idle links cost
+// nothing.
 const (
+	fastTick  = 100 * time.Millisecond // where many messages take no longer
 	busyTick  = 250 * time.Millisecond
 	shortTick = 10 * time.Millisecond
 	slowTick  = 2 * time.Second
 	idleTick  = time.Second
 )
+
+const manyMessages = 5000
 
 // resizeTimeout bounds how long a broker may take to change a window; meanwhile nothing else is watched.
 const resizeTimeout = 10 * time.Second
@@ -61,7 +65,8 @@ func (s *session) watch(ctx context.Context, r *round) {
 		}
 		next := idleTick
 		if n > 0 {
-			next = min(max(busyTick, 4*latency), slowTick)
+			next = min(max(p.timeFor(manyMessages), fastTick), busyTick)
+			next = min(max(next, 4*latency), slowTick)
 		}
 		switch {
 		case settling:

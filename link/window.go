@@ -24,6 +24,11 @@ type pace struct {
 	stranded  int           // messages that have nowhere to go, and take up room
 }
 
+// timeFor is how long so many messages take.
+func (p pace) timeFor(messages float64) time.Duration {
+	return time.Duration(messages / p.rate * float64(time.Second))
+}
+
 // sizing is a window: what may flow, and what is added for stranded messages, so that they do not stand in the way.
 type sizing struct{ flow, extra int }
 
