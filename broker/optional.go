@@ -109,7 +109,7 @@ type Checker interface {
 
 // Locker is a Broker on which one of several gateways can own a name at a time.
 type Locker interface {
-	// Lock waits until this gateway owns name, or ctx ends. The context it returns ends when ownership is lost;
-	// release gives it up.
+	// Lock waits until this gateway owns name, or ctx ends, which bounds the wait alone: ownership lasts until release, or
+	// until it is lost. The context it returns ends then.
 	Lock(ctx context.Context, name string) (held context.Context, release func(), err error)
 }

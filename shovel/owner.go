@@ -16,19 +16,11 @@ type owner struct {
 	owned  atomic.Bool
 }
 
-// Open implements link.Gate. The lock outlives ctx, until the link has drained: else another gateway would begin meanwhile.
+// Open implements link.Gate. The lock is kept until the link has drained: else another gateway would begin meanwhile.
 func (o *owner) Open(ctx context.Context) (context.Context, func(), error) {
-	asked, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	waiting := context.AfterFunc(ctx, giveUp)
-	held, release, err := o.broker.Lock(asked, o.name)
+	held, release, err := o.broker.Lock(ctx, o.name)
 	if err != nil {
-		waiting()
-		giveUp()
 		return nil, nil, fmt.Errorf("lock %q: %w", o.name, err)
-	}
-	if !waiting() { // ctx has ended just now
-		release()
-		return nil, nil, ctx.Err()
 	}
 	o.owned.Store(true)
 	open, shut := context.WithCancel(held)
@@ -38,7 +30,6 @@ func (o *owner) Open(ctx context.Context) (context.Context, func(), error) {
 		shut()
 		o.owned.Store(false)
 		release()
-		giveUp()
 	}, nil
 }
 

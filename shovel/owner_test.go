@@ -1,12 +1,10 @@
 package shovel_test
 
 import (
-	"context"
 	"log/slog"
 	"testing"
 	"time"
 
-	"weir/broker/memory"
 	"weir/link"
 )
 
@@ -54,28 +52,9 @@ func TestSingleOwnerRunsOnOneGatewayAtATime(t *testing.T) {
 	})
 }
 
-// lasting is a broker whose locks do not end with the context that they were asked for with.
-type lasting struct{ *memory.Broker }
-
-func (b lasting) Lock(ctx context.Context, name string) (context.Context, func(), error) {
-	return b.Broker.Lock(context.WithoutCancel(ctx), name)
-}
-
-// eager is a broker whose locks are free as soon as the context ends that they were asked for with.
-type eager struct{ *memory.Broker }
-
-func (b eager) Lock(ctx context.Context, name string) (context.Context, func(), error) {
-	held, release, err := b.Broker.Lock(ctx, name)
-	if err == nil {
-		context.AfterFunc(ctx, release)
-	}
-	return held, release, err
-}
-
 // Ensure an owner that stops gives up the lock when it has drained, and not before: else two would be at work.
 func TestOwnerDrainsFirst(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.brokers["eu"] = eager{w.eu}
 		w.run(single)
 		w.after(time.Second)
 		other := w.second(single)
@@ -93,7 +72,6 @@ func TestOwnerDrainsFirst(t *testing.T) {
 // Ensure an owner stops when it is told to: a lock ends with its owner, and not the other way round.
 func TestOwnerStops(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.brokers["eu"] = lasting{w.eu}
 		w.run(single)
 		w.within(time.Second, "it is open", func() bool { return w.status().State == link.Idle })
 		other := w.second(single)

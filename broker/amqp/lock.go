@@ -56,14 +56,14 @@ type lock struct {
 	owned  chan struct{} // closed when it is the owner
 }
 
-// Lock implements broker.Locker. Names are shared by all that use the virtual host. The context it returns also ends with
-// ctx. An error other than ctx's is worth another try.
+// Lock implements broker.Locker. Names are shared by all that use the virtual host. An error other than ctx's is worth another
+// try.
 func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func(), error) {
 	l, err := await(ctx, b.pool, func() (*lock, error) { return b.openLock(ctx, name) }, (*lock).close)
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock %q on broker %s: %w", name, b.config.Name, err)
 	}
-	held, cancel := context.WithCancelCause(ctx)
+	held, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	b.pool.running.Go(func() {
 		defer close(ended)
@@ -76,10 +76,13 @@ func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func()
 	select {
 	case <-l.owned:
 		return held, release, nil
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 	case <-held.Done():
-		release()
-		return nil, nil, fmt.Errorf("lock %q on broker %s: %w", name, b.config.Name, context.Cause(held))
+		err = context.Cause(held)
 	}
+	release()
+	return nil, nil, fmt.Errorf("lock %q on broker %s: %w", name, b.config.Name, err)
 }
 
 // openLock joins the queue of candidates.

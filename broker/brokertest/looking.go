@@ -18,6 +18,7 @@ const (
 	DeadLetters = "a check tells whether a queue keeps what is rejected"
 	LockOne     = "a lock has one owner at a time"
 	LockLost    = "a lock ends with the connection"
+	LockLasts   = "a lock outlives the wait for it"
 )
 
 var looking = []behaviour{
@@ -121,6 +122,25 @@ var looking = []behaviour{
 		_, release = t.lock(name)
 		release()
 		release() // once is enough, twice no harm
+	}},
+
+	{name: LockLasts, run: func(t *test) {
+		name := t.ownName()
+		ctx, cancel := context.WithTimeout(context.Background(), 2*t.timeout)
+		held, release, err := t.Broker.(broker.Locker).Lock(ctx, name)
+		if err != nil {
+			t.Fatalf("Lock %s: %v", name, err)
+		}
+		defer release()
+		cancel()
+		waiting, giveUp := context.WithTimeout(context.Background(), t.quiet)
+		defer giveUp()
+		if _, _, err := t.Broker.(broker.Locker).Lock(waiting, name); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Lock of what is owned, after the owner's wait has been given up: got %v, want the error of its context", err)
+		}
+		if err := held.Err(); err != nil {
+			t.Fatalf("the owner has lost it: %v", err)
+		}
 	}},
 
 	{name: LockLost, run: func(t *test) {

@@ -2,6 +2,7 @@
 // spans hosts. Three nodes in one process show how a cluster behaves, and survive no more than the process does.
 //
 //	embedded.go  what is started, and how others reach it
+//	dir.go       the folder that only one of them uses
 //	node.go      one server
 //	options.go   what a server is told
 //	logger.go    its log, in slog
@@ -17,6 +18,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // readyTimeout bounds how long a server may take to listen, and a cluster of this process to agree. Either takes a
@@ -69,6 +72,7 @@ type Cluster struct {
 type Server struct {
 	log      *slog.Logger
 	folder   string // temporary, to be removed; or empty
+	owned    *flock.Flock
 	username string // of the process itself, if users are declared
 	password string
 
@@ -80,7 +84,8 @@ type Server struct {
 var ErrExposed = errors.New("without a password it must listen on loopback")
 
 // Start starts the nodes and waits until they can be used: a cluster within this process until it has a leader, a node of
-// a cluster across hosts until it listens, because the other hosts may be down. Call Shutdown in the end.
+// a cluster across hosts until it listens, because the other hosts may be down. Call Shutdown in the end. The error may be
+// ErrExposed or ErrInUse.
 func Start(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	s := &Server{log: log.With("broker", c.Name)}
 	if err := s.start(ctx, c); err != nil {
@@ -106,6 +111,10 @@ func (s *Server) start(ctx context.Context, c Config) error {
 			return err
 		}
 		s.folder, c.DataDir = folder, folder
+	}
+	var err error
+	if s.owned, err = own(c.DataDir); err != nil {
+		return err
 	}
 	options, err := s.options(c)
 	if err != nil {
@@ -222,6 +231,11 @@ func (s *Server) Shutdown() {
 		stopping.Go(n.stop)
 	}
 	stopping.Wait()
+	if s.owned != nil {
+		if err := s.owned.Unlock(); err != nil {
+			s.log.Warn("folder not let go", "error", err)
+		}
+	}
 	if s.folder != "" {
 		if err := os.RemoveAll(s.folder); err != nil {
 			s.log.Warn("temporary folder not removed", "folder", s.folder, "error", err)

@@ -96,6 +96,18 @@ func TestOneNodeKeepsItsData(t *testing.T) {
 	}
 }
 
+// Ensure two brokers never share a folder, which would damage what they store.
+func TestDataDirIsUsedOnce(t *testing.T) {
+	c := embedded.Config{DataDir: t.TempDir(), Name: "eu"}
+	first := start(t, c)
+	log := slog.New(slog.DiscardHandler)
+	if _, err := embedded.Start(t.Context(), c, log); !errors.Is(err, embedded.ErrInUse) || !strings.Contains(err.Error(), c.DataDir) {
+		t.Errorf("got %v, want ErrInUse and the folder", err)
+	}
+	first.Shutdown()
+	start(t, c)
+}
+
 // Ensure a cluster of three goes on without one of its nodes and takes it back.
 func TestThreeNodesSurviveTheLossOfOne(t *testing.T) {
 	s := start(t, embedded.Config{Nodes: 3})

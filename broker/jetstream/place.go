@@ -155,9 +155,8 @@ func (b *Broker) existing(ctx context.Context, stream, consumer string) (*jetstr
 }
 
 // locateBinding receives from an exchange through a durable of the link's own, named after the address's queue, as from a
-// queue bound with the key. A key
-// that has changed since changes its filters. Without a key everything comes: an exchange of JetStream has no type, and
-// is in this like a fanout.
+// queue bound with the key. A key that has changed since changes its filters. Without a key everything comes: an exchange of
+// JetStream has no type, and is in this like a fanout.
 func (b *Broker) locateBinding(ctx context.Context, at broker.Address, o broker.SourceOptions) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
 	key := at.RoutingKey
 	if key == "" {

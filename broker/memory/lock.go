@@ -14,14 +14,13 @@ type lease struct {
 	lose  context.CancelCauseFunc
 }
 
-// Lock implements broker.Locker. Everyone who uses this Broker competes. held ends with ctx, too; release must be called
-// all the same.
+// Lock implements broker.Locker. Everyone who uses this Broker competes.
 func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func(), error) {
 	for {
 		if err := b.reach(ctx); err != nil {
 			return nil, nil, fmt.Errorf("lock %s: %w", name, err)
 		}
-		held, l, owner := b.claim(ctx, name)
+		held, l, owner := b.claim(context.WithoutCancel(ctx), name)
 		if l != nil {
 			return held, sync.OnceFunc(func() { b.do(func() { b.free(name, l) }) }), nil
 		}
