@@ -13,11 +13,14 @@ var (
 	ErrNoOverflow = errors.New("no overflow shovel")
 )
 
-// Pause drains a link and holds it until Resume. reason is shown in status.
+// Pause drains a link and holds it until Resume. reason is shown in status; without one that of an earlier pause stays.
 func (g *Gateway) Pause(name, reason string) (link.Status, error) {
 	l, err := g.link(name)
 	if err != nil {
 		return link.Status{}, err
+	}
+	if s := l.Status(); reason == "" && s.State == link.Paused && s.Reason != "" {
+		return s, nil // it says why already
 	}
 	if reason == "" {
 		reason = "by hand"

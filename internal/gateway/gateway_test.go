@@ -305,6 +305,15 @@ func TestControl(t *testing.T) {
 		if l, _ := s.Link("orders"); l.State != link.Paused || l.Reason != "by hand" {
 			t.Errorf("after a pause: %s, %q", l.State, l.Reason)
 		}
+		for _, reason := range []string{"new release", ""} { // without a reason the one before stays
+			if _, err := s.Pause("orders", reason); err != nil {
+				t.Error(err)
+			}
+			settle()
+			if l, _ := s.Link("orders"); l.Reason != "new release" {
+				t.Errorf("after another pause: %q", l.Reason)
+			}
+		}
 		if _, err := s.Resume("orders"); err != nil {
 			t.Error(err)
 		}

@@ -3,7 +3,8 @@
 //
 //	go test -run '^$' -bench . -benchtime 1x ./tests/bench
 //
-// Every benchmark moves Messages messages of 1 KiB once a round, weir and its peer in turn, and reports the medians.
+// Every benchmark moves Messages messages of 1 KiB once a round, JetStream's JetStreamMessages, weir and its peer in turn, and
+// reports the medians.
 package bench
 
 import (
@@ -18,11 +19,12 @@ import (
 	"weir/tests/lab"
 )
 
-// How much is moved.
+// How much is moved. 100,000 messages of JetStream would be over in a second, before a window has grown.
 const (
-	Messages = 100_000
-	Rounds   = 3
-	bodySize = 1024
+	Messages          = 100_000
+	JetStreamMessages = 500_000
+	Rounds            = 3
+	bodySize          = 1024
 )
 
 // binary is weir, built once.
@@ -58,9 +60,10 @@ type mover func(b *testing.B) (pid int, stop func())
 
 // stage is where movers are measured.
 type stage struct {
-	fill    func(b *testing.B) // makes the source full and the destination empty
-	arrived func() int         // how many are at the destination
-	brokers []int              // process ids
+	messages int                // how many are moved
+	fill     func(b *testing.B) // makes the source full and the destination empty
+	arrived  func() int         // how many are at the destination
+	brokers  []int              // process ids
 }
 
 // measure runs one mover once.
@@ -69,17 +72,17 @@ func (s stage) measure(b *testing.B, move mover) result {
 	s.fill(b)
 	pid, stop := move(b)
 	defer stop()
-	s.await(b, Messages/10)
+	s.await(b, s.messages/10)
 	began, gateway, brokers := time.Now(), cpu(pid), cpu(s.brokers...)
 	from := s.arrived()
-	s.await(b, Messages*9/10)
+	s.await(b, s.messages*9/10)
 	n := float64(s.arrived() - from)
 	r := result{
 		rate:    n / time.Since(began).Seconds(),
 		gateway: (cpu(pid) - gateway).Seconds() * 1e6 / n,
 		brokers: (cpu(s.brokers...) - brokers).Seconds() * 1e6 / n,
 	}
-	s.await(b, Messages)
+	s.await(b, s.messages)
 	return r
 }
 

@@ -102,7 +102,7 @@ func client(b *testing.B, s *server.Server) jetstream.JetStream {
 }
 
 func (l *leaf) stage() stage {
-	return stage{fill: l.fill, arrived: l.arrived, brokers: []int{os.Getpid()}}
+	return stage{messages: JetStreamMessages, fill: l.fill, arrived: l.arrived, brokers: []int{os.Getpid()}}
 }
 
 func (l *leaf) fill(b *testing.B) {
@@ -114,7 +114,7 @@ func (l *leaf) fill(b *testing.B) {
 		b.Fatal(err)
 	}
 	body := []byte(strings.Repeat("x", bodySize))
-	for i := range Messages {
+	for i := range JetStreamMessages {
 		m := nats.NewMsg("src.orders")
 		m.Header.Set("Customer", fmt.Sprint(i))
 		m.Data = body

@@ -51,7 +51,9 @@ func newPairOf(b *testing.B, version, queueType string) *pair {
 }
 
 func (p *pair) stage() stage {
-	return stage{fill: p.fill, arrived: p.arrived, brokers: []int{p.nodes[0].Nodes[0].Pid, p.nodes[1].Nodes[0].Pid}}
+	return stage{
+		messages: Messages, fill: p.fill, arrived: p.arrived, brokers: []int{p.nodes[0].Nodes[0].Pid, p.nodes[1].Nodes[0].Pid},
+	}
 }
 
 func (p *pair) fill(b *testing.B) {
