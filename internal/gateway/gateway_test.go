@@ -150,6 +150,7 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		settle()
 		want := gateway.Changes{
 			Started: []string{"new"}, Restarted: []string{"changed"}, Stopped: []string{"gone"}, Kept: []string{"kept"},
+			Federation: []string{},
 		}
 		if d := cmp.Diff(want, c); d != "" {
 			t.Errorf("changes (-want +got):\n%s", d)

@@ -10,12 +10,14 @@ import (
 
 // Changes is what a reload did.
 type Changes struct {
-	// Names of shovels, sorted. Those restarted drain first. The links of federation follow what exists on the brokers,
-	// and are not listed.
+	// Names of shovels, sorted. Those restarted drain first.
 	Started   []string `json:"started"`
 	Restarted []string `json:"restarted"`
 	Stopped   []string `json:"stopped"`
 	Kept      []string `json:"kept"`
+	// Federation are the upstreams, upstream sets and policies that have changed, come or gone. Links follow within seconds:
+	// which they are depends on what exists on the brokers.
+	Federation []string `json:"federation"`
 	// Waiting are the keys that have changed and take effect at the next start of the process.
 	Waiting  []string         `json:"waiting-for-restart,omitempty"`
 	Warnings configs.Problems `json:"warnings,omitempty"`
@@ -28,6 +30,7 @@ func (g *Gateway) Reload() (Changes, error) {
 	defer func() { <-g.reloading }()
 	cfg, warnings, err := g.Load()
 	var done link.Changes
+	before := g.Config()
 	if err == nil {
 		done, err = g.apply(cfg, warnings)
 	}
@@ -36,14 +39,16 @@ func (g *Gateway) Reload() (Changes, error) {
 		return Changes{}, err
 	}
 	c := Changes{
-		Started:   names(done.Started),
-		Restarted: names(done.Restarted),
-		Stopped:   names(done.Stopped),
-		Kept:      names(done.Kept),
-		Waiting:   g.configStatus().Waiting,
-		Warnings:  warnings,
+		Started:    names(done.Started),
+		Restarted:  names(done.Restarted),
+		Stopped:    names(done.Stopped),
+		Kept:       names(done.Kept),
+		Federation: names(federatedChanges(before, cfg)),
+		Waiting:    g.configStatus().Waiting,
+		Warnings:   warnings,
 	}
-	g.Log.Info("configuration reloaded", "started", c.Started, "restarted", c.Restarted, "stopped", c.Stopped, "kept", len(c.Kept))
+	g.Log.Info("configuration reloaded", "started", c.Started, "restarted", c.Restarted, "stopped", c.Stopped, "kept", len(c.Kept),
+		"federation", c.Federation)
 	if len(c.Waiting) > 0 {
 		g.Log.Warn("changed settings wait for a restart of weir", "settings", c.Waiting)
 	}

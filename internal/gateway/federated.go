@@ -1,0 +1,35 @@
+package gateway
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	"weir/configs"
+)
+
+// federatedChanges are the upstreams, upstream sets and policies that are in one configuration only or differ, as places in
+// the file. Which links that concerns depends on what exists on the brokers.
+func federatedChanges(before, after *configs.Config) []string {
+	return slices.Concat(
+		changedKeys("upstreams", before.Upstreams, after.Upstreams),
+		changedKeys("upstream-sets", before.UpstreamSets, after.UpstreamSets),
+		changedKeys("policies", before.Policies, after.Policies),
+	)
+}
+
+func changedKeys[V any](block string, before, after map[string]V) (places []string) {
+	all := maps.Clone(before)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, after)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		was, known := before[key]
+		is, still := after[key]
+		if known != still || !reflect.DeepEqual(was, is) {
+			places = append(places, configs.Place(block, key))
+		}
+	}
+	return places
+}
