@@ -14,7 +14,7 @@ import (
 )
 
 // BenchmarkFederatedExchange and BenchmarkFederatedExchangeOld: weir beside RabbitMQ's federation plugin while a publisher
-// sends as fast as it can. The newest version has quorum buffers, 3.10 knows only classic ones.
+// sends as fast as it can, both with the prefetch they have by default. The newest version has quorum buffers, 3.10 classic ones.
 func BenchmarkFederatedExchange(b *testing.B) {
 	federatedExchanges(b, "newest", "quorum", (*exchanges).live)
 }
@@ -29,7 +29,7 @@ func BenchmarkFederatedExchangeBacklog(b *testing.B) {
 
 func federatedExchanges(b *testing.B, version, queueType string, scene func(*exchanges, mover) (stage, mover)) {
 	e := newExchanges(b, version, queueType)
-	ours := gateway(e.yaml(e.from.URIs()[0], e.from.Management()[0], "prefetch-count: 1000, queue-type: "+queueType))
+	ours := gateway(e.yaml(e.from.URIs()[0], e.from.Management()[0], "queue-type: "+queueType))
 	measure := func(move mover) func() result {
 		s, move := scene(e, move)
 		return func() result { return s.measure(b, move) }
