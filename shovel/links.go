@@ -219,16 +219,14 @@ func (b *builder) declaredWatch(w configs.Watch) watch {
 	return b.watch(w.Broker, watchAddress(w))
 }
 
-// overflowWatch is what the thresholds are held against: what is declared, or the source itself. A queue that is missing is
-// declared, and bound to the exchange that is read through it, by opening the source once.
+// overflowWatch is what the thresholds are held against: what is declared, or the source itself. The queue that an
+// exchange is read through is declared and bound by opening the source once.
 func (b *builder) overflowWatch(w configs.Watch, source link.Origin) watch {
-	itself := watch{name: source.Name, broker: source.Broker, at: source.At}
 	if w.Queue != "" || w.Stream != "" {
-		if declared := b.declaredWatch(w); declared.name != itself.name || declared.at != itself.at {
-			return declared
-		}
+		return b.declaredWatch(w)
 	}
-	if source.At.Exchange != "" || !source.Options.Predeclared {
+	itself := watch{name: source.Name, broker: source.Broker, at: source.At}
+	if source.At.Exchange != "" {
 		itself.declare = func(ctx context.Context) error {
 			o := source.Options
 			o.Link, o.Site, o.Window = b.shovel.Name, b.site, 1

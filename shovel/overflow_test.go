@@ -2,7 +2,6 @@ package shovel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,25 +21,6 @@ const excess = `
     destinations: [{broker: us, exchange: orders}]
     overflow: {messages-ready: {start: 100, stop: 20}, for: 5s}
 `
-
-// Ensure an overflow declares its source queue, as any other shovel does, unless that is to exist.
-func TestOverflowDeclaresItsSource(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.run(strings.Replace(excess, "queue: orders}", "queue: late}", 1))
-		w.after(time.Second)
-		if _, err := w.eu.Depth(w.Context(), broker.Address{Queue: "late"}); err != nil {
-			t.Errorf("depth of the source: %v", err)
-		}
-		holds(t, "why it is shut", w.status().Reason, "ready 0")
-	})
-	inWorld(t, func(w *world) {
-		w.run(strings.Replace(excess, "queue: orders}", "queue: late, predeclared: true}", 1))
-		w.after(time.Second)
-		if _, err := w.eu.Depth(w.Context(), broker.Address{Queue: "late"}); !errors.Is(err, broker.ErrNotFound) {
-			t.Errorf("depth of the source: got %v, want ErrNotFound", err)
-		}
-	})
-}
 
 func TestOverflowLeavesAQueueAloneUntilStartHasHeld(t *testing.T) {
 	inWorld(t, func(w *world) {
