@@ -105,7 +105,7 @@ func TestDeadCollectorSlowsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log lines
+			var log transcript.Buffer
 			tele, observe := started(t, endpoint, slog.New(slog.NewTextHandler(&log, nil)))
 			const hops = telemetry.SpanQueue // of two spans each
 			began := time.Now()
@@ -128,6 +128,9 @@ func TestDeadCollectorSlowsNothing(t *testing.T) {
 			if took := time.Since(began); took > 30*time.Second {
 				t.Errorf("shutdown took %v", took)
 			}
+			if lost := metric(t, tele, "weir_spans_lost_total"); lost != 2*hops {
+				t.Errorf("%v spans are lost when it has shut down, want all %d", lost, 2*hops)
+			}
 		})
 	}
 }
@@ -136,7 +139,7 @@ func TestDeadCollectorSlowsNothing(t *testing.T) {
 func TestCollectorComesBack(t *testing.T) {
 	collector := grpcSink(t)
 	collector.breaks(true)
-	var log lines
+	var log transcript.Buffer
 	tele, observe := started(t, collector.url, slog.New(slog.NewTextHandler(&log, nil)))
 	m := func() *broker.Message { return &broker.Message{Headers: broker.Table{"traceparent": traced}} }
 	cross(observe, m())
@@ -227,6 +230,3 @@ func within(t *testing.T, what string, is func() bool) {
 		}
 	}
 }
-
-// lines is what was logged.
-type lines struct{ transcript.Buffer }

@@ -33,10 +33,12 @@ func newLosses(log *slog.Logger) *losses {
 	})}
 }
 
-// process makes the way of a span from its end to the collector.
-func (l *losses) process(exporter sdk.SpanExporter) sdk.SpanProcessor {
-	return &bounded{losses: l, SpanProcessor: sdk.NewBatchSpanProcessor(&counting{exporter, l},
-		sdk.WithMaxQueueSize(spanQueue), sdk.WithMaxExportBatchSize(spanBatch), sdk.WithBatchTimeout(spanDelay))}
+// process makes the way of a span from its end to the collector. giveUp ends it: what is being sent and what still waits
+// is lost.
+func (l *losses) process(exporter sdk.SpanExporter) (_ sdk.SpanProcessor, giveUp func()) {
+	over, giveUp := context.WithCancel(context.Background())
+	return &bounded{losses: l, SpanProcessor: sdk.NewBatchSpanProcessor(&counting{exporter, l, over},
+		sdk.WithMaxQueueSize(spanQueue), sdk.WithMaxExportBatchSize(spanBatch), sdk.WithBatchTimeout(spanDelay))}, giveUp
 }
 
 // lose counts spans that are gone; only the first of a row is worth a line.
@@ -75,11 +77,18 @@ func (b *bounded) OnEnd(s sdk.ReadOnlySpan) {
 type counting struct {
 	sdk.SpanExporter
 	losses *losses
+	over   context.Context // done: nothing is sent any more
 }
 
 // ExportSpans implements sdk.SpanExporter.
 func (c *counting) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
-	err := c.SpanExporter.ExportSpans(ctx, spans)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.over, cancel)()
+	err := c.over.Err()
+	if err == nil {
+		err = c.SpanExporter.ExportSpans(ctx, spans)
+	}
 	c.losses.waiting.Add(-int64(len(spans)))
 	if err != nil {
 		c.losses.lose(len(spans), err)

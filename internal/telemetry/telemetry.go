@@ -75,11 +75,16 @@ func New(ctx context.Context, cfg *configs.Config, o Options) (*Telemetry, error
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("telemetry.traces: OTEL_RESOURCE_ATTRIBUTES: %w", err), exporter.Shutdown(ctx))
 	}
-	provider := newProvider(about, t.losses.process(exporter))
+	processor, giveUp := t.losses.process(exporter)
+	provider := newProvider(about, processor)
 	t.trace(provider, traces.Propagation)
 	t.stop = func(ctx context.Context) error {
-		err := provider.Shutdown(ctx)
-		_ = exporter.Shutdown(ctx) // ends a try that has taken too long, which err tells
+		inTime := context.AfterFunc(ctx, giveUp)
+		// The library would leave its goroutine behind when ctx ends; giving up is what ends it soon.
+		err := provider.Shutdown(context.WithoutCancel(ctx))
+		if !inTime() {
+			err = errors.Join(err, ctx.Err())
+		}
 		return err
 	}
 	return t, nil
