@@ -43,6 +43,20 @@ func BlockedBy(s Sink) (reason string, changed <-chan struct{}) {
 	return "", nil
 }
 
+// SendOne sends a message and waits until it is confirmed, or ctx ends. The error is Send's, the Confirm's, or ctx's.
+func SendOne(ctx context.Context, s Sink, m *Message) error {
+	c, err := s.Send(ctx, m)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.Done():
+		return c.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Router is a Sink with several destinations to choose from.
 type Router interface {
 	// Route says which destination is preferred now and why others were passed over, for status and spans.

@@ -19,6 +19,7 @@ import (
 	"weir/federation"
 	"weir/link"
 	"weir/tests/lab"
+	"weir/tests/transcript"
 )
 
 // patience is how long anything may take on a machine that is busy.
@@ -174,7 +175,7 @@ func federate(t *testing.T, eu, us region, policies string) *real {
 func start(t *testing.T, config string, brokers map[string]broker.Broker, policies string) *real {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	log := &record{}
+	log := &transcript.Buffer{}
 	g := &real{T: t, Federation: federation.New(ctx, slog.New(slog.NewTextHandler(log, nil))), config: config, brokers: brokers}
 	g.stop = sync.OnceFunc(func() {
 		cancel()

@@ -25,14 +25,14 @@ import (
 type world struct {
 	*testing.T
 	eu, us, ap *memory.Broker
-	log        *record
+	log        *transcript.Buffer
 }
 
 // inWorld runs a test on the fake clock.
 func inWorld(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, eu: memory.New("eu"), us: memory.New("us"), ap: memory.New("ap"), log: &record{}}
+		w := &world{T: t, eu: memory.New("eu"), us: memory.New("us"), ap: memory.New("ap"), log: &transcript.Buffer{}}
 		t.Cleanup(func() {
 			if t.Failed() {
 				t.Logf("log:\n%s", w.log)
@@ -227,9 +227,6 @@ func (w *world) gets(b *memory.Broker, queue string, want ...string) {
 		w.Errorf("%s has %q, want %q", queue, got, want)
 	}
 }
-
-// record is a log to look at.
-type record struct{ transcript.Buffer }
 
 // all are the three regions: eu, us, ap.
 func (w *world) all() []*memory.Broker { return []*memory.Broker{w.eu, w.us, w.ap} }

@@ -198,15 +198,7 @@ func (h *heartbeats) send(ctx context.Context, at time.Time) error {
 		}
 		h.sink = sink
 	}
-	confirm, err := h.sink.Send(ctx, h.spec.heartbeat(queue, at))
-	if err == nil {
-		select {
-		case <-confirm.Done():
-			err = confirm.Err()
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	}
+	err := broker.SendOne(ctx, h.sink, h.spec.heartbeat(queue, at))
 	if err != nil {
 		h.close() // whatever is wrong with it
 	}

@@ -109,14 +109,7 @@ var looking = []behaviour{
 		held, release := t.lock(name)
 		_, other := t.lock(name + "-other")
 		other()
-		waiting, cancel := context.WithTimeout(context.Background(), t.quiet)
-		defer cancel()
-		if _, _, err := t.Broker.(broker.Locker).Lock(waiting, name); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Lock of what is owned: got %v, want the error of its context", err)
-		}
-		if err := held.Err(); err != nil {
-			t.Fatalf("the owner has lost it: %v", err)
-		}
+		t.owned(held, name)
 		release()
 		t.closed(held.Done(), "end of what has been released")
 		_, release = t.lock(name)
@@ -133,14 +126,7 @@ var looking = []behaviour{
 		}
 		defer release()
 		cancel()
-		waiting, giveUp := context.WithTimeout(context.Background(), t.quiet)
-		defer giveUp()
-		if _, _, err := t.Broker.(broker.Locker).Lock(waiting, name); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Lock of what is owned, after the owner's wait has been given up: got %v, want the error of its context", err)
-		}
-		if err := held.Err(); err != nil {
-			t.Fatalf("the owner has lost it: %v", err)
-		}
+		t.owned(held, name)
 	}},
 
 	{name: LockLost, run: func(t *test) {
@@ -205,4 +191,17 @@ func (t *test) lock(name string) (held context.Context, release func()) {
 		t.Fatalf("Lock %s: %v", name, err)
 	}
 	return held, release
+}
+
+// owned fails unless name stays with the owner that has held, and nobody else gets it.
+func (t *test) owned(held context.Context, name string) {
+	t.Helper()
+	waiting, cancel := context.WithTimeout(context.Background(), t.quiet)
+	defer cancel()
+	if _, _, err := t.Broker.(broker.Locker).Lock(waiting, name); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Lock of what is owned: got %v, want the error of its context", err)
+	}
+	if err := held.Err(); err != nil {
+		t.Fatalf("the owner has lost it: %v", err)
+	}
 }

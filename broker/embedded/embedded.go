@@ -71,9 +71,9 @@ type Cluster struct {
 // Server is what Start has started.
 type Server struct {
 	log      *slog.Logger
-	folder   string // temporary, to be removed; or empty
-	owned    *flock.Flock
-	username string // of the process itself, if users are declared
+	folder   string       // temporary, to be removed; or empty
+	owned    *flock.Flock // keeps others out of the folder; nil before it is ours
+	username string       // of the process itself, if users are declared
 	password string
 
 	mu    sync.Mutex

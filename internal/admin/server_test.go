@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +25,7 @@ import (
 	"weir/internal/gateway"
 	"weir/internal/telemetry"
 	"weir/link"
+	"weir/tests/transcript"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,8 +62,7 @@ type rig struct {
 	http   string        // the address of the other listener
 	close  func()        // ends the server, not the gateway
 
-	mu  sync.Mutex
-	log bytes.Buffer
+	log transcript.Buffer
 }
 
 // newRig runs declared. token is what the token-file holds; empty: there is none.
@@ -82,7 +81,7 @@ func newRigAt(t *testing.T, listen, token string) *rig {
 		settings.TokenFile = filepath.Join(folder, "token")
 		write(t, settings.TokenFile, token+"\n")
 	}
-	log := slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server, err := admin.Listen(settings, log)
 	if err != nil {
 		t.Fatal(err)
@@ -127,19 +126,6 @@ func (r *rig) load() (*configs.Config, configs.Problems, error) {
 	return configs.Parse(filepath.Join(r.folder, "weir.yaml"), []byte(r.yaml), func(name string) (string, bool) {
 		return "PLANTED-variable", name == "PLANTED"
 	})
-}
-
-// Write takes what is logged.
-func (r *rig) Write(line []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.Write(line)
-}
-
-func (r *rig) logged() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.String()
 }
 
 // ask sends a request over HTTP; with header, "Name: value".
@@ -361,12 +347,12 @@ func TestNothingTellsSecrets(t *testing.T) {
 	say("GET", "/api/links")
 	_, answer := r.ask("GET", "/api/links", "", "Authorization: Bearer PLANTED-wrong")
 	said.WriteString(answer)
-	for what, text := range map[string]string{"an answer": said.String(), "the log": r.logged()} {
+	for what, text := range map[string]string{"an answer": said.String(), "the log": r.log.String()} {
 		if at := strings.Index(text, "PLANTED"); at >= 0 {
 			t.Errorf("%s tells a secret: ...%s", what, text[max(0, at-100):min(len(text), at+50)])
 		}
 	}
-	if !strings.Contains(said.String(), "***") || !strings.Contains(r.logged(), "orders") {
+	if !strings.Contains(said.String(), "***") || !strings.Contains(r.log.String(), "orders") {
 		t.Error("nothing was said at all: the test looks in the wrong place")
 	}
 }

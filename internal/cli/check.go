@@ -98,11 +98,7 @@ func (a *app) printChecked(c checked, asJSON bool) error {
 		a.print("%s", printable(p.String()))
 	}
 	if c.OK {
-		policies := "policies"
-		if c.Policies == 1 {
-			policies = "policy"
-		}
-		a.print("%s: ok (%s, %s, %d %s)", c.File, count(c.Brokers, "broker"), count(c.Shovels, "shovel"), c.Policies, policies)
+		a.print("%s: ok (%s, %s, %s)", c.File, count(c.Brokers, "broker"), count(c.Shovels, "shovel"), count(c.Policies, "policy"))
 	}
 	return nil
 }

@@ -119,9 +119,9 @@ func batch(f link.FederationStatus) string {
 }
 
 func heartbeat(h link.HeartbeatStatus, now time.Time) string {
-	s := fmt.Sprintf("every %v", time.Duration(h.Every*float64(time.Second)))
+	s := fmt.Sprintf("every %v", seconds(h.Every))
 	if h.Seconds != nil {
-		s += fmt.Sprintf(", the last took %v", time.Duration(*h.Seconds*float64(time.Second)).Round(time.Millisecond/10))
+		s += fmt.Sprintf(", the last took %v", seconds(*h.Seconds).Round(time.Millisecond/10))
 	}
 	if !h.LastAt.IsZero() {
 		s += ", back " + since(h.LastAt, now) + " ago"

@@ -48,7 +48,7 @@ func (a *app) printChanges(c gateway.Changes) {
 	}
 	a.print("%-10s %s", "kept", count(len(c.Kept), "shovel"))
 	if len(c.Federation) > 0 {
-		a.print("changed    %s: federated links follow within seconds", printable(strings.Join(c.Federation, ", ")))
+		a.print("%-10s %s: federated links follow within seconds", "changed", printable(strings.Join(c.Federation, ", ")))
 	}
 	if len(c.Waiting) > 0 {
 		a.print("changed, and waiting for a restart of weir: %s", strings.Join(c.Waiting, ", "))

@@ -45,7 +45,7 @@ func (r *region) consume(ctx context.Context, source broker.Source, pace *rate.L
 		if err := pace.Wait(ctx); err != nil {
 			return err
 		}
-		if err := sendOne(ctx, tell, news(r.name, id)); err != nil {
+		if err := broker.SendOne(ctx, tell, news(r.name, id)); err != nil {
 			return err
 		}
 		if err := source.Ack(m); err != nil {
@@ -82,20 +82,6 @@ func receive(ctx context.Context, source broker.Source, work func(m *broker.Mess
 		if err := work(m, id); err != nil {
 			return err
 		}
-	}
-}
-
-// sendOne sends a message and waits until the broker has stored it.
-func sendOne(ctx context.Context, sink broker.Sink, m *broker.Message) error {
-	c, err := sink.Send(ctx, m)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-c.Done():
-		return c.Err()
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +22,7 @@ import (
 	"weir/internal/brokers"
 	"weir/internal/gateway"
 	"weir/link"
+	"weir/tests/transcript"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,11 +34,11 @@ type site struct {
 	yaml  string
 	eu    *memory.Broker
 	us    *memory.Broker
+	log   transcript.Buffer
 	level slog.LevelVar
 	stop  func()
 
 	mu     sync.Mutex
-	log    bytes.Buffer
 	closed []string // names of brokers, in order
 }
 
@@ -54,7 +54,7 @@ func start(t *testing.T, yaml string, before ...func(s *site)) *site {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	s.Gateway, err = gateway.Start(ctx, cfg, warnings, gateway.Options{
-		File: "weir.yaml", Load: s.load, Open: s.open, Log: slog.New(slog.NewTextHandler(s, nil)), Level: &s.level,
+		File: "weir.yaml", Load: s.load, Open: s.open, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Level: &s.level,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -87,24 +87,13 @@ func (s *site) open(_ context.Context, d brokers.Declared, _ *slog.Logger) (brok
 	}, nil
 }
 
-// Write takes what is logged.
-func (s *site) Write(line []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(line)
-}
-
 func (s *site) closedBrokers() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.closed)
 }
 
-func (s *site) logged(text string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Contains(s.log.String(), text)
-}
+func (s *site) logged(text string) bool { return strings.Contains(s.log.String(), text) }
 
 // reload rewrites the configuration and has it read.
 func (s *site) reload(yaml string) gateway.Changes {

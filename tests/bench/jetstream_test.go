@@ -89,10 +89,7 @@ func serve(b *testing.B, domain string, set func(*server.Options)) *server.Serve
 
 func client(b *testing.B, s *server.Server) jetstream.JetStream {
 	b.Helper()
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		b.Fatal(err)
-	}
+	nc := connect(b, s.ClientURL())
 	b.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err != nil {
