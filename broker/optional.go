@@ -43,6 +43,22 @@ func BlockedBy(s Sink) (reason string, changed <-chan struct{}) {
 	return "", nil
 }
 
+// Connected is a Source or Sink that knows which node of its broker it talks to, for spans.
+type Connected interface {
+	// Node is its host and port, as the broker's uris name it; empty for a broker in this process. It is the same as long as
+	// the session lasts.
+	Node() string
+}
+
+// NodeOf is Node of a Source or Sink that need not be Connected; empty if it does not know. Those that wrap another call it,
+// too.
+func NodeOf(session any) string {
+	if c, ok := session.(Connected); ok {
+		return c.Node()
+	}
+	return ""
+}
+
 // SendOne sends a message and waits until it is confirmed, or ctx ends. The error is Send's, the Confirm's, or ctx's.
 func SendOne(ctx context.Context, s Sink, m *Message) error {
 	c, err := s.Send(ctx, m)

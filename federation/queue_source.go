@@ -82,6 +82,9 @@ func (s *batchSource) Receive(ctx context.Context) (*broker.Message, error) {
 	return m, nil
 }
 
+// Node implements broker.Connected.
+func (s *batchSource) Node() string { return broker.NodeOf(s.Source) }
+
 // Ack implements broker.Source.
 func (s *batchSource) Ack(last *broker.Message) error {
 	a := keptAck{m: last}

@@ -67,6 +67,9 @@ func (s *queueSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm
 // Blocked implements broker.Blocker.
 func (s *queueSink) Blocked() (string, <-chan struct{}) { return broker.BlockedBy(s.Sink) }
 
+// Node implements broker.Connected.
+func (s *queueSink) Node() string { return broker.NodeOf(s.Sink) }
+
 // queueStamp is what a queue link changes on a message: what the plugin does. Everything else crosses as it came.
 type queueStamp struct {
 	upstream, downstream string // URIs

@@ -91,3 +91,6 @@ func (s *exchangeSink) Send(ctx context.Context, m *broker.Message) (broker.Conf
 
 // Blocked implements broker.Blocker.
 func (s *exchangeSink) Blocked() (string, <-chan struct{}) { return broker.BlockedBy(s.Sink) }
+
+// Node implements broker.Connected.
+func (s *exchangeSink) Node() string { return broker.NodeOf(s.Sink) }

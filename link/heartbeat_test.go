@@ -156,7 +156,7 @@ func TestHeartbeatsAreNotForwarded(t *testing.T) {
 			play(t, func(r *rig) {
 				r.spec.AckMode, r.spec.Heartbeat, r.spec.DeleteAfter = mode, time.Hour, 20
 				seen := 0
-				r.spec.Observe = func(*broker.Message) link.Trail { seen++; return nil }
+				r.spec.Observe = func(*broker.Message, string) link.Trail { seen++; return nil }
 				r.put(10)
 				r.heartbeat("there", "orders", time.Now())
 				r.heartbeat("here", "invoices", time.Now())

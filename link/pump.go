@@ -32,6 +32,7 @@ var (
 type pump struct {
 	spec    *Spec
 	source  broker.Source
+	node    string // of source
 	board   *board
 	flight  *flight
 	limiter *rate.Limiter // nil: no limit
@@ -43,7 +44,7 @@ type pump struct {
 }
 
 func newPump(spec *Spec, source broker.Source, b *board) *pump {
-	p := &pump{spec: spec, source: source, board: b, flight: b.inFlight}
+	p := &pump{spec: spec, source: source, node: broker.NodeOf(source), board: b, flight: b.inFlight}
 	if spec.RateLimit > 0 {
 		p.limiter = rate.NewLimiter(rate.Limit(spec.RateLimit), max(1, int(spec.RateLimit/10)))
 	}
@@ -162,7 +163,7 @@ func (p *pump) receive(ctx context.Context) (entry, error) {
 		p.board.waits.observe(max(0, time.Duration(e.sent.UnixNano()-e.stored)))
 	}
 	if p.spec.Observe != nil {
-		e.trail = p.spec.Observe(m)
+		e.trail = p.spec.Observe(m, p.node)
 	}
 	return e, nil
 }

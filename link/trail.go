@@ -3,8 +3,9 @@ package link
 import "weir/broker"
 
 // Observe is told of each message as it is received, from one goroutine at a time, and returns a Trail if it wants to
-// know more of it. It must cost next to nothing for the messages that it does not follow, and must not change m.
-type Observe func(m *broker.Message) Trail
+// know more of it. node is where it came from (broker.NodeOf the source). It must cost next to nothing for the messages that
+// it does not follow, and must not change m.
+type Observe func(m *broker.Message, node string) Trail
 
 // Trail follows one message from its receipt until it has left the link's hands. Sending, Sent and Answered come once for
 // each try, then Ended once; Sent is left out where the message could not be sent. They are never called at the same time,
@@ -13,8 +14,9 @@ type Trail interface {
 	// Sending is called before each try. Before the first it may give m another table of headers (never change the one
 	// that is there): this is where a traceparent goes.
 	Sending(m *broker.Message)
-	// Sent tells the destination that the message was handed to, and why others were passed over for it.
-	Sent(to broker.Place, passedOver []string)
+	// Sent tells the destination that the message was handed to, at which node (broker.NodeOf the sink), and why others were
+	// passed over for it.
+	Sent(to broker.Place, node string, passedOver []string)
 	// Answered is what came of a try: nil if the destination has it, and otherwise why not, by the broker's sentinel
 	// errors. No answer comes for a try that is cut short by the end of the link.
 	Answered(err error)
@@ -53,11 +55,11 @@ func (e *entry) sentTo(sink broker.Sink, to Destination) {
 	if e.trail == nil {
 		return
 	}
+	place, passedOver := to.Places()[0], []string(nil)
 	if r, ok := sink.(broker.Router); ok {
-		e.trail.Sent(r.Taken())
-		return
+		place, passedOver = r.Taken()
 	}
-	e.trail.Sent(to.Places()[0], nil)
+	e.trail.Sent(place, broker.NodeOf(sink), passedOver)
 }
 
 func (e *entry) answered(err error) {

@@ -26,7 +26,7 @@ func (r *rig) follow(which ...int) *trails {
 	for _, i := range which {
 		followed[number(i)] = true
 	}
-	r.spec.Observe = func(m *broker.Message) link.Trail {
+	r.spec.Observe = func(m *broker.Message, _ string) link.Trail {
 		if !followed[string(m.Body)] {
 			return nil
 		}
@@ -63,7 +63,7 @@ func (t trail) Sending(m *broker.Message) {
 	t.say(t.body, "sending")
 	m.Headers = m.Headers.With("traceparent", t.body)
 }
-func (t trail) Sent(to broker.Place, _ []string) { t.say(t.body, "sent to "+to.String()) }
+func (t trail) Sent(to broker.Place, _ string, _ []string) { t.say(t.body, "sent to "+to.String()) }
 func (t trail) Answered(err error) {
 	t.say(t.body, strings.TrimSuffix(fmt.Sprint("answered ", err), "<nil>"))
 }

@@ -102,3 +102,6 @@ func (s *placeSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm
 
 // Blocked implements broker.Blocker.
 func (s *placeSink) Blocked() (string, <-chan struct{}) { return broker.BlockedBy(s.Sink) }
+
+// Node implements broker.Connected.
+func (s *placeSink) Node() string { return broker.NodeOf(s.Sink) }

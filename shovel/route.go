@@ -259,6 +259,9 @@ func (s *choiceSink) Taken() (to broker.Place, passedOver []string) {
 	return s.choice.Places()[s.taken], s.passedOver
 }
 
+// Node implements broker.Connected: that of the sink which took the last message.
+func (s *choiceSink) Node() string { return broker.NodeOf(s.current(s.taken)) }
+
 // Lost implements broker.Sink.
 func (s *choiceSink) Lost() <-chan struct{} { return s.lost }
 

@@ -13,9 +13,9 @@ import (
 // places notes where messages went, in one link's goroutines, one after the other.
 type places struct{ taken, passedOver []string }
 
-func (p *places) follow(*broker.Message) link.Trail { return p }
-func (p *places) Sending(*broker.Message)           {}
-func (p *places) Sent(to broker.Place, passedOver []string) {
+func (p *places) follow(*broker.Message, string) link.Trail { return p }
+func (p *places) Sending(*broker.Message)                   {}
+func (p *places) Sent(to broker.Place, _ string, passedOver []string) {
 	p.taken, p.passedOver = append(p.taken, to.String()), passedOver
 }
 func (p *places) Answered(error)     {}

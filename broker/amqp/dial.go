@@ -91,13 +91,18 @@ func (d *dialer) connect(ctx context.Context, node string, o order) (*amqp091.Co
 	if err != nil {
 		return nil, nil, err
 	}
-	socket, err := d.socket(ctx, node)
+	scheme, address, err := endpoint(node)
+	if err != nil {
+		return nil, nil, err
+	}
+	socket, err := d.socket(ctx, scheme, address)
 	if err != nil {
 		return nil, nil, err
 	}
 	// amqp091-go takes no context: when ctx ends, the handshake's next read or write fails.
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	w := newWire(socket)
+	w.node = address
 	conn, err := amqp091.Open(&frames{wire: w}, amqp091.Config{
 		SASL:       []amqp091.Authentication{auth},
 		Vhost:      cmp.Or(o.vhost, d.config.VHost),
@@ -120,27 +125,33 @@ func (d *dialer) connect(ctx context.Context, node string, o order) (*amqp091.Co
 	return conn, w, nil
 }
 
-// socket opens the TCP connection, and TLS on it for amqps.
-func (d *dialer) socket(ctx context.Context, node string) (net.Conn, error) {
+// endpoint is the host and port of a node, with the scheme's own port where its URI has none.
+func endpoint(node string) (scheme, address string, err error) {
 	u, err := url.Parse(node)
 	if err != nil {
-		return nil, errors.New("not a URI") // the error of net/url repeats all of it
+		return "", "", errors.New("not a URI") // the error of net/url repeats all of it
 	}
 	port := u.Port()
 	switch {
 	case u.Scheme != "amqp" && u.Scheme != "amqps":
-		return nil, fmt.Errorf("uri scheme %q is neither amqp nor amqps", u.Scheme)
+		return "", "", fmt.Errorf("uri scheme %q is neither amqp nor amqps", u.Scheme)
 	case port == "" && u.Scheme == "amqp":
 		port = "5672"
 	case port == "":
 		port = "5671"
 	}
+	return u.Scheme, net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// socket opens the TCP connection, and TLS on it for amqps.
+func (d *dialer) socket(ctx context.Context, scheme, address string) (net.Conn, error) {
 	var tcp net.Dialer
-	conn, err := tcp.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil || u.Scheme == "amqp" {
+	conn, err := tcp.DialContext(ctx, "tcp", address)
+	if err != nil || scheme == "amqp" {
 		return conn, err
 	}
-	config, err := tlsConfig(d.config.TLS, u.Hostname())
+	host, _, _ := net.SplitHostPort(address) // endpoint has joined it
+	config, err := tlsConfig(d.config.TLS, host)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -40,6 +40,17 @@ func TestNodesInTurn(t *testing.T) {
 	}
 }
 
+// Ensure a node is called by its host and port, also where its URI has none.
+func TestEndpoint(t *testing.T) {
+	for uri, want := range map[string]string{
+		"amqp://host": "host:5672", "amqps://host": "host:5671", "amqp://host:1": "host:1", "amqp://[fd00::1]": "[fd00::1]:5672",
+	} {
+		if _, got, err := endpoint(uri); got != want || err != nil {
+			t.Errorf("%s: got %s, %v, want %s", uri, got, err, want)
+		}
+	}
+}
+
 // Ensure a URI is shown without anything secret.
 func TestRedact(t *testing.T) {
 	for uri, want := range map[string]string{

@@ -75,6 +75,9 @@ func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkO
 	return s, nil
 }
 
+// Node implements broker.Connected.
+func (s *sink) Node() string { return s.conn.wire.node }
+
 // destination opens a channel and makes sure that what it will publish to is there.
 func destination(conn *connection, at broker.Address, o broker.SinkOptions) (*amqp091.Channel, error) {
 	if at.Exchange != "" {

@@ -106,6 +106,9 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 	return &resizable{s}, nil
 }
 
+// Node implements broker.Connected.
+func (s *source) Node() string { return s.conn.wire.node }
+
 // nature is what AMQP does not tell of a queue.
 type nature struct {
 	known  bool // the broker has told

@@ -31,6 +31,7 @@ const (
 // expect.
 type wire struct {
 	conn net.Conn
+	node string // where it leads, host and port, as a URI names it
 	in   *bufio.Reader
 	idle atomic.Int64 // nanoseconds, see expect
 

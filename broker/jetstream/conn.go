@@ -18,6 +18,7 @@ import (
 type conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
+	node string        // where it leads, host and port; empty: in this process
 	lost chan struct{} // closed when the connection is, and its watchers have been told
 
 	mu       sync.Mutex

@@ -49,6 +49,9 @@ func (b *Broker) dial(ctx context.Context, use string) (*conn, error) {
 		}
 		return nil, fmt.Errorf("connect to %s (%s): %w", b.config.Name, strings.Join(b.shownURIs(), ", "), classify(err))
 	}
+	if u, err := url.Parse(nc.ConnectedUrl()); err == nil && b.config.InProcess == nil {
+		c.node = u.Host // nats.go has filled in the port
+	}
 	if err := c.use(nc, b.config.Domain); err != nil {
 		c.close()
 		return nil, fmt.Errorf("connect to %s: %w", b.config.Name, err)

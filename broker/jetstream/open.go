@@ -82,6 +82,12 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 	return s, nil
 }
 
+// Node implements broker.Connected.
+func (s *Source) Node() string { return s.conn.node }
+
+// Node implements broker.Connected.
+func (s *Sink) Node() string { return s.conn.node }
+
 // target finds, or declares, the stream that a sink has named. Where it has named none, streams are looked for when
 // there is something to send.
 func (b *Broker) target(ctx context.Context, at broker.Address, o broker.SinkOptions, r *routes) error {

@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -29,5 +30,27 @@ func TestTheStreamOfASubjectIsFoundAtOpen(t *testing.T) {
 	createStream(t, js, natsjs.StreamConfig{Name: "LATER", Subjects: []string{"later"}})
 	if err := answer(t, send(t, sink, &broker.Message{})); err != nil {
 		t.Errorf("after it has been made: %v", err)
+	}
+}
+
+// A session knows which server it talks to; in this process there is none to name.
+func TestSessionsKnowTheirServer(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	for name, c := range map[string]struct {
+		config jetstream.Config
+		want   string
+	}{
+		"by uri":     {jetstream.Config{URIs: s.urls()}, strings.TrimPrefix(s.urls()[0], "nats://")},
+		"in process": {jetstream.Config{InProcess: s.servers[0]}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, at := open(t, c.config), broker.Address{Queue: fresh("known")}
+			source := openSource(t, b, at, broker.SourceOptions{Window: 1})
+			for what, session := range map[string]any{"sink": openSink(t, b, at, broker.SinkOptions{}), "source": source} {
+				if got := broker.NodeOf(session); got != c.want {
+					t.Errorf("%s is at %q, want %q", what, got, c.want)
+				}
+			}
+		})
 	}
 }

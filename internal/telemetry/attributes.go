@@ -1,7 +1,9 @@
 package telemetry
 
 import (
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,6 +115,19 @@ func (o opening) attributes(now time.Time) []attribute.KeyValue {
 	}
 	if o.Depth.Ready != nil {
 		a = append(a, sourceDepth.Int64(*o.Depth.Ready), sourceDepthAge.Int64(waited(o.At, now).Milliseconds()))
+	}
+	return a
+}
+
+// serverAttributes name the node of a broker, given as host and port; none if it is not known.
+func serverAttributes(node string) []attribute.KeyValue {
+	host, port, err := net.SplitHostPort(node)
+	if err != nil {
+		return nil
+	}
+	a := []attribute.KeyValue{semconv.ServerAddress(host)}
+	if n, err := strconv.Atoi(port); err == nil {
+		a = append(a, semconv.ServerPort(n))
 	}
 	return a
 }

@@ -65,6 +65,9 @@ func unsampledMessages() map[string]*broker.Message {
 	}
 }
 
+// node is one of a broker's.
+const node = "rmq-eu-1:5672"
+
 func observer(t testing.TB, ratio float64) link.Observe {
 	t.Helper()
 	cfg := &configs.Config{}
@@ -80,7 +83,7 @@ func observer(t testing.TB, ratio float64) link.Observe {
 func TestUnsampledMessagesCostNoAllocation(t *testing.T) {
 	observe := observer(t, 1e-12)
 	for name, m := range unsampledMessages() {
-		if n := testing.AllocsPerRun(1000, func() { observe(m) }); n != 0 {
+		if n := testing.AllocsPerRun(1000, func() { observe(m, node) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
@@ -92,7 +95,7 @@ func BenchmarkUnsampled(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if observe(m) != nil {
+				if observe(m, node) != nil {
 					b.Fatal("followed")
 				}
 			}
@@ -108,9 +111,9 @@ func BenchmarkSampled(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Headers = headers
-		hop := observe(m)
+		hop := observe(m, node)
 		hop.Sending(m)
-		hop.Sent(broker.Place{Broker: "us", At: broker.Address{Queue: "orders"}}, nil)
+		hop.Sent(broker.Place{Broker: "us", At: broker.Address{Queue: "orders"}}, node, nil)
 		hop.Answered(nil)
 		hop.Ended(link.Forwarded)
 	}

@@ -183,9 +183,9 @@ func started(t *testing.T, endpoint string, log *slog.Logger) (*telemetry.Teleme
 
 // cross is what a link tells of a message that crosses it.
 func cross(observe link.Observe, m *broker.Message) {
-	hop := observe(m)
+	hop := observe(m, "")
 	hop.Sending(m)
-	hop.Sent(broker.Place{Broker: "us", At: broker.Address{Queue: "orders"}}, nil)
+	hop.Sent(broker.Place{Broker: "us", At: broker.Address{Queue: "orders"}}, "", nil)
 	hop.Answered(nil)
 	hop.Ended(link.Forwarded)
 }

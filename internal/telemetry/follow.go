@@ -38,7 +38,7 @@ func (t *Telemetry) Observe(cfg *configs.Config, spec link.Spec) link.Observe {
 
 // observe is a link.Observe. The flag of the trace context comes before anything else: a message that is not sampled
 // costs nothing.
-func (f *follower) observe(m *broker.Message) link.Trail {
+func (f *follower) observe(m *broker.Message, node string) link.Trail {
 	switch decide(m.Headers) {
 	case unsampled:
 		return nil
@@ -48,18 +48,18 @@ func (f *follower) observe(m *broker.Message) link.Trail {
 		}
 	case sampled:
 	}
-	return f.begin(m)
+	return f.begin(m, node)
 }
 
-// begin starts the forward span of a message that has just been received.
-func (f *follower) begin(m *broker.Message) *trail {
+// begin starts the forward span of a message that has just been received from a node.
+func (f *follower) begin(m *broker.Message, node string) *trail {
 	now := time.Now()
 	decided := f.decided()
 	w := &trail{follower: f, message: m}
 	ctx := w3c.Extract(context.Background(), &carrier{headers: m.Headers})
 	w.ctx, w.forward = f.tracer.Start(ctx, f.name, trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(f.shared...), trace.WithAttributes(f.messageAttributes(m, now)...),
-		trace.WithAttributes(decided.attributes(now)...))
+		trace.WithAttributes(decided.attributes(now)...), trace.WithAttributes(serverAttributes(node)...))
 	w.hop = Hop{
 		At: now, Link: f.spec.Name, Kind: f.spec.Kind, Source: f.source, Destination: f.spec.Destination.String(),
 		MessageID: cut(m.Properties.MessageID), Why: decided.Why,

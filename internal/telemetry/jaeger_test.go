@@ -85,6 +85,12 @@ func TestJaegerShowsTheWayOfAnOrder(t *testing.T) {
 	if got := publish.Attributes["weir.destination.broker"]; got != "us" {
 		t.Errorf("first hop: weir.destination.broker is %v", got)
 	}
+	for i, at := range []*region{eu, us, us, ap} { // forward eu, publish us, forward us, publish ap
+		s := way[i+1]
+		if host, port := s.Attributes["server.address"], s.Attributes["server.port"]; host != "127.0.0.1" || port != float64(at.Broker.Nodes[0].AMQP) {
+			t.Errorf("%s went to %v port %v, want the node at port %d", s.Name, host, port, at.Broker.Nodes[0].AMQP)
+		}
+	}
 	// The producer's timestamp has whole seconds, the hop's whole milliseconds.
 	waited(t, "first", first, first.Start.Sub(stored), first.Start.Sub(began)+time.Second)
 	if got := second.Attributes["weir.source.wait_from"]; got != "hop" {

@@ -51,7 +51,7 @@ func TestHopsAreBounded(t *testing.T) {
 	const beyond = 100
 	for i := range telemetry.RecentKept + beyond {
 		m := &broker.Message{Properties: broker.Properties{MessageID: fmt.Sprint(i)}}
-		hop := observe(m)
+		hop := observe(m, "")
 		hop.Sending(m)
 		hop.Answered(nil)
 		hop.Ended(link.Forwarded)

@@ -48,7 +48,7 @@ func (w *trail) Sending(m *broker.Message) {
 }
 
 // Sent implements link.Trail.
-func (w *trail) Sent(to broker.Place, passedOver []string) {
+func (w *trail) Sent(to broker.Place, node string, passedOver []string) {
 	name := sentTo(w.message, to.At)
 	w.publish.SetName("publish " + name)
 	w.publish.SetAttributes(
@@ -57,6 +57,7 @@ func (w *trail) Sent(to broker.Place, passedOver []string) {
 		destinationBroker.String(to.Broker),
 		attemptNumber.Int(w.hop.Attempts),
 	)
+	w.publish.SetAttributes(serverAttributes(node)...)
 	if len(passedOver) > 0 {
 		w.publish.SetAttributes(destinationsPassed.StringSlice(passedOver))
 	}

@@ -58,6 +58,7 @@ func TestTracedMessageCarriesItsTraceOn(t *testing.T) {
 			"weir.link.name": "orders-to-us", "weir.link.kind": "shovel", "weir.source.broker": "eu",
 			"weir.hop.index": int64(1), "weir.attempts": int64(1), "weir.outcome": "forwarded",
 			"weir.overflow.why": nil, "weir.source.depth": nil, "weir.redelivered": nil,
+			"server.address": nil, "server.port": nil, // brokers in memory have no nodes
 		})
 		r.says(publish, map[string]any{
 			"messaging.system": "rabbitmq", "messaging.operation.name": "publish", "messaging.operation.type": "send",
@@ -263,18 +264,19 @@ func TestOverflowTellsItsDecision(t *testing.T) {
 		}}
 		observe := r.telemetry.Observe(r.config, spec)
 		m := &broker.Message{Headers: broker.Table{"traceparent": traced}, Exchange: "orders", RoutingKey: "order.created"}
-		hop := observe(m)
+		hop := observe(m, node)
 		hop.Sending(m)
-		hop.Sent(broker.Place{Broker: "ap", At: broker.Address{Subject: "orders.eu"}}, []string{"us: full"})
+		hop.Sent(broker.Place{Broker: "ap", At: broker.Address{Subject: "orders.eu"}}, "[fd00::1]:4222", []string{"us: full"})
 		hop.Answered(nil)
 		hop.Ended(link.Forwarded)
 		r.says(r.span("forward overflow"), map[string]any{
 			"weir.overflow.mode": "auto", "weir.overflow.thresholds": "messages-ready 10000..2000",
 			"weir.overflow.why": "ready 12873, opens at 10000", "weir.source.depth": ready, "weir.source.depth_age_ms": int64(3000),
-			"messaging.destination.name": "orders:order.created:orders",
+			"messaging.destination.name": "orders:order.created:orders", "server.address": "rmq-eu-1", "server.port": int64(5672),
 		})
 		r.says(r.span("publish orders.eu"), map[string]any{
 			"messaging.system": "nats", "weir.destination.broker": "ap", "weir.destination.passed_over": []string{"us: full"},
+			"server.address": "fd00::1", "server.port": int64(4222),
 		})
 	})
 }
