@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"weir/broker"
+	"weir/link"
 )
 
 const (
@@ -117,20 +116,20 @@ func poke(c chan<- struct{}) {
 }
 
 func (m *mirror) run(ctx context.Context) {
-	d := m.pair.upstream.ReconnectDelay
-	retry := backoff.NewExponentialBackOff(backoff.WithInitialInterval(d.Min), backoff.WithMaxInterval(d.Max),
-		backoff.WithMaxElapsedTime(0))
+	delays := link.Delays{Min: m.pair.upstream.ReconnectDelay.Min, Max: m.pair.upstream.ReconnectDelay.Max}
+	faults := 0
 	for ctx.Err() == nil {
 		next, err := m.step(ctx)
 		switch {
 		case ctx.Err() != nil:
 		case err == nil:
-			retry.Reset()
+			faults = 0
 			m.waitAtMost(ctx, next, m.wake)
 		default:
-			delay := retry.NextBackOff()
+			faults++
+			delay := delays.After(faults)
 			if hopeless(err) {
-				delay = d.Max
+				delay = delays.Max
 			}
 			m.failed(err, delay)
 			m.known = false

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"weir/broker"
+	"weir/link"
 )
 
 const (
@@ -19,12 +20,12 @@ const (
 	// debounce is how long hints are gathered before anything is read.
 	debounce = 50 * time.Millisecond
 	// hintsAgain is how soon hints are asked for again where there were none or they have ended.
-	hintsAgain = 15 * time.Second
-	// firstDelay and longestDelay bound the wait after a failure.
-	firstDelay   = time.Second
-	longestDelay = 30 * time.Second
-	readTimeout  = 10 * time.Second
+	hintsAgain  = 15 * time.Second
+	readTimeout = 10 * time.Second
 )
+
+// watchDelays bound the wait after a failure.
+var watchDelays = link.Delays{Min: time.Second, Max: 30 * time.Second}
 
 // watch reads what exists on a downstream broker, again and again, and tells its supervisor: the catalog's hints say what
 // to read at once, and a slow full reading finds what they have missed. Without hints everything is polled. Only its own
@@ -72,20 +73,21 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 func (w *watch) run(ctx context.Context) {
-	delay := time.Duration(0)
+	faults := 0
 	for ctx.Err() == nil {
 		next, err := w.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			delay = 0
+			faults = 0
 			w.wait(ctx, next)
 			continue
 		}
-		delay = min(max(2*delay, firstDelay), longestDelay)
+		faults++
+		delay := watchDelays.After(faults)
 		if hopeless(err) {
-			delay = longestDelay
+			delay = watchDelays.Max
 		}
 		w.d.unknown(w, err, time.Now().Add(delay))
 		w.listed = time.Time{}

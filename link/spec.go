@@ -170,9 +170,6 @@ const (
 	Drop Action = "drop"
 )
 
-// Delays bound a back-off.
-type Delays struct{ Min, Max time.Duration }
-
 // withDefaults fills in what was left at zero. Every default of the engine stands here.
 func (s Spec) withDefaults() Spec {
 	def := func(d *time.Duration, v time.Duration) {

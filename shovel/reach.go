@@ -2,12 +2,8 @@ package shovel
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
 )
-
-// mostFaults: by then a delay is as long as it gets.
-const mostFaults = 16
 
 // reached is how it went to reach a place.
 type reached struct {
@@ -59,7 +55,8 @@ func (c *choice) begin(stalled bool) {
 	defer c.mu.Unlock()
 	for i := range c.reached {
 		if stalled && c.reached[i].used {
-			c.note(i, errStalled, mostFaults)
+			c.note(i, errStalled, 1)
+			c.reached[i].next = time.Now().Add(c.delays.Max)
 		}
 		c.reached[i].used = false
 	}
@@ -83,21 +80,8 @@ func (c *choice) note(i int, err error, faults int) {
 		}
 	}
 	r.faults = max(r.faults, faults)
-	r.away, r.next = err, now.Add(c.delay(r.faults))
+	r.away, r.next = err, now.Add(c.delays.After(r.faults))
 	r.faults++
-}
-
-// delay is the wait after so many faults in a row: none after the first, then between a half and the whole of a bound
-// that doubles.
-func (c *choice) delay(faults int) time.Duration {
-	if faults == 0 {
-		return 0
-	}
-	bound, shift := c.delays.Max, min(faults-1, mostFaults)
-	if c.delays.Min <= c.delays.Max>>shift {
-		bound = c.delays.Min << shift
-	}
-	return bound/2 + rand.N(bound/2+1)
 }
 
 // present notes that a place is open, or could be.
