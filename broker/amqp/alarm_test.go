@@ -36,6 +36,11 @@ func TestAlarm(t *testing.T) {
 	if reason, _ := idle.(broker.Blocker).Blocked(); reason == "" {
 		t.Error("the neighbour on the same connection is not blocked")
 	}
+	// A session on that connection would wait for the end of the alarm, and nobody would learn why.
+	opening, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	late := must(b.OpenSink(opening, at, broker.SinkOptions{Link: "late"}))(t)
+	block(t, late, nil)
 	for range 10 {
 		m := must(source.Receive(t.Context()))(t)
 		check(t, source.Ack(m))
@@ -51,6 +56,7 @@ func TestAlarm(t *testing.T) {
 	}{
 		{"a blocked sink", func() { check(t, sink.Close()) }},
 		{"another one", func() { check(t, idle.Close()) }},
+		{"one that was opened meanwhile", func() { check(t, late.Close()) }},
 		{"a source", func() { check(t, source.Close()) }},
 		{"a lock", release},
 		{"the broker", b.Close},

@@ -80,6 +80,7 @@ func TestCatalog(t *testing.T) {
 
 // Ensure a user who may not ask, and a broker without a management API, are told apart, each with the cure.
 func TestCatalogUnreadable(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	user, password := v.User("untagged")
 	v.Permit(user, ".*", ".*", ".*")

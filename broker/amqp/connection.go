@@ -90,7 +90,7 @@ func (p *pool) seat(o order) (*connection, error) {
 		return nil, errClosed
 	}
 	for _, c := range p.open {
-		if c.role == o.role && c.vhost == o.vhost && !c.alone && !o.alone && c.sessions < p.limit && !c.gone() {
+		if c.role == o.role && c.vhost == o.vhost && !c.alone && !o.alone && c.sessions < p.limit && c.answers() {
 			c.sessions++
 			return c, nil
 		}
@@ -103,13 +103,17 @@ func (p *pool) seat(o order) (*connection, error) {
 	return c, nil
 }
 
-// gone: run is about to find out.
-func (c *connection) gone() bool {
+// answers: a session that joins can hope for an answer. The broker does not read from a connection that it has blocked, and
+// run is about to find out about one that has gone.
+func (c *connection) answers() bool {
+	if reason, _ := c.blocking.state(); reason != "" {
+		return false
+	}
 	select {
 	case <-c.ready:
-		return c.err != nil || c.amqp.IsClosed()
+		return c.err == nil && !c.amqp.IsClosed()
 	default:
-		return false
+		return true
 	}
 }
 

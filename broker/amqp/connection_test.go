@@ -14,6 +14,7 @@ import (
 // Ensure sessions share connections, publishing and consuming ones apart; that a link which asks for it is alone; and that
 // connections end with their last session.
 func TestConnectionsShared(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	conf := config(v)
 	conf.LinksPerConnection = 4

@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"weir/broker"
 	"weir/broker/amqp"
+	"weir/broker/brokertest"
 	"weir/tests/lab"
 )
 
@@ -65,6 +67,7 @@ func TestDepthWithoutManagement(t *testing.T) {
 
 // Ensure a management API that fails costs its own figures only.
 func TestDepthManagementDown(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	conf := config(v)
 	conf.Management.URIs = []string{"http://127.0.0.1:1"}
@@ -74,6 +77,25 @@ func TestDepthManagementDown(t *testing.T) {
 	if d.Ready != broker.Counted(1) || d.Unacked.Known {
 		t.Errorf("%+v", d)
 	}
+}
+
+// Ensure a depth is read on a new connection at once when the old one is known to be lost.
+func TestDepthAfterLoss(t *testing.T) {
+	t.Parallel()
+	v := lab.RabbitMQ(t, "newest").VHost(t)
+	proxy := brokertest.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", v.Broker.Nodes[0].AMQP))
+	conf := config(v)
+	conf.URIs = []string{"amqp://" + proxy.Addr()}
+	b := newBroker(t, conf)
+	at := broker.Address{Queue: "orders"}
+	s := must(b.OpenSource(t.Context(), at, broker.SourceOptions{Link: "link", Window: 1}))(t)
+	defer s.Close()
+	must(b.Depth(t.Context(), at))(t) // on the connection of the source
+	proxy.Cut()
+	if _, err := s.Receive(t.Context()); !errors.Is(err, broker.ErrLost) {
+		t.Fatalf("got %v, want ErrLost", err)
+	}
+	must(b.Depth(t.Context(), at))(t)
 }
 
 // Ensure a policy's dead-letter exchange counts as well as an argument.
@@ -124,6 +146,7 @@ func TestCheckPermission(t *testing.T) {
 
 // Ensure what is wrong with a broker is told of the broker, where each message has its own address.
 func TestCheckOriginalAddress(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	check(t, newBroker(t, config(v)).Check(t.Context(), broker.Address{}, broker.AsDestination, false))
 	conf := config(v)

@@ -50,7 +50,8 @@ func (d *dialer) dial(ctx context.Context, o order) (*amqp091.Connection, *wire,
 			return conn, w, nil
 		}
 		err = fmt.Errorf("connect to broker %s at %s: %w", d.config.Name, redact(node), err)
-		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) { // which no other node of the cluster would change
+		// No other node of the cluster knows another password. But each may have a limit of its own to connections.
+		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) && !errors.Is(err, errNotAllowed) {
 			return nil, nil, err
 		}
 		errs = append(errs, err)

@@ -60,11 +60,17 @@ func classify(reply *amqp091.Error) error {
 	}
 }
 
-// refusal is why a broker did not let us in. RabbitMQ answers wrong credentials by 403, and a missing or forbidden vhost by
-// 530. Other brokers just close the socket, which amqp091-go takes for wrong credentials whatever the reason was.
+// errNotAllowed: the vhost is missing or forbidden, or there are as many connections as the vhost, the user or this node may
+// have.
+var errNotAllowed = fmt.Errorf("%w to the vhost", broker.ErrDenied)
+
+// refusal is why a broker did not let us in. RabbitMQ answers wrong credentials by 403, and what errNotAllowed says by 530.
+// Other brokers just close the socket, which amqp091-go takes for wrong credentials whatever the reason was.
 func refusal(err error, w *wire) error {
 	switch {
-	case code(err) == amqp091.AccessRefused, code(err) == amqp091.NotAllowed:
+	case code(err) == amqp091.NotAllowed:
+		return fmt.Errorf("%w: %s", errNotAllowed, words(err))
+	case code(err) == amqp091.AccessRefused:
 		return fmt.Errorf("%w: %s", broker.ErrDenied, words(err))
 	case errors.Is(err, amqp091.ErrSASL):
 		return fmt.Errorf("%w: the broker does not offer this auth-mechanism", broker.ErrDenied)

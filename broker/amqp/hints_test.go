@@ -66,6 +66,7 @@ func TestHints(t *testing.T) {
 
 // Ensure it is said how to have hints where there are none.
 func TestNoHints(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t) // its user may not enter "/"
 	_, err := newBroker(t, config(v)).Hints(t.Context())
 	if !errors.Is(err, broker.ErrUnsupported) || !strings.Contains(err.Error(), "rabbitmq_event_exchange") {

@@ -1,6 +1,7 @@
 package amqp_test
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,4 +9,11 @@ import (
 	"weir/tests/lab"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Suite{M: m}) }
+func TestMain(m *testing.M) {
+	// What these tests do is wait: for statistics, leases, nodes that start. So more of them run at a time than there are
+	// processors, unless -parallel says otherwise.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(lab.Suite{M: m})
+}

@@ -50,27 +50,38 @@ func (p *probes) count(ctx context.Context, queue string) (amqp091.Queue, error)
 
 // take returns a probe that was idle, or a new one, with a channel.
 func (p *probes) take(ctx context.Context) (*probe, error) {
-	var pr *probe
-	select {
-	case pr = <-p.idle:
-	default:
-		conn, err := p.pool.acquire(ctx, order{role: consuming, link: "depth"})
-		if err != nil {
-			return nil, err
-		}
-		pr = &probe{conn: conn}
+	pr, err := p.seated(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if pr.ch != nil && !pr.ch.IsClosed() {
 		return pr, nil
 	}
-	ch, err := pr.conn.amqp.Channel()
-	if err != nil {
+	if pr.ch, err = pr.conn.amqp.Channel(); err != nil {
 		err = pr.conn.explain(err)
 		p.pool.release(pr.conn)
 		return nil, err
 	}
-	pr.ch = ch
 	return pr, nil
+}
+
+// seated returns a probe that was idle, unless its connection has been lost meanwhile, or a new one.
+func (p *probes) seated(ctx context.Context) (*probe, error) {
+	for {
+		select {
+		case pr := <-p.idle:
+			if !pr.conn.amqp.IsClosed() {
+				return pr, nil
+			}
+			p.pool.release(pr.conn)
+		default:
+			conn, err := p.pool.acquire(ctx, order{role: consuming, link: "depth"})
+			if err != nil {
+				return nil, err
+			}
+			return &probe{conn: conn}, nil
+		}
+	}
 }
 
 // put keeps a probe for later, unless its connection was lost.

@@ -94,18 +94,25 @@ func (q *quiet) settle(t settlement, do func(settlement) error) error {
 
 // settled counts what the broker is told.
 func (q *quiet) settled(t settlement) {
-	if !t.multiple {
+	if t.multiple {
+		for tag := range q.singles {
+			if tag <= t.tag {
+				delete(q.singles, tag)
+			}
+		}
+		q.floor = t.tag
+	} else {
 		if q.singles == nil {
 			q.singles = make(map[uint64]struct{})
 		}
 		q.singles[t.tag] = struct{}{}
-		return
 	}
-	q.floor = t.tag
-	for tag := range q.singles {
-		if tag <= q.floor {
-			delete(q.singles, tag)
+	for next := q.floor + 1; ; next++ {
+		if _, ok := q.singles[next]; !ok {
+			return
 		}
+		delete(q.singles, next)
+		q.floor = next
 	}
 }
 

@@ -97,3 +97,30 @@ func TestQuietFull(t *testing.T) {
 		}
 	})
 }
+
+// Ensure nothing is remembered of messages that were settled one by one, once those before them have been settled, too:
+// a link may reject all it gets.
+func TestQuietForgets(t *testing.T) {
+	var q quiet
+	const window = 4
+	q.begin(window)
+	do := func(settlement) error { return nil }
+	for tag := uint64(1); tag <= 1000; tag += 2 {
+		q.receive(tag)
+		q.receive(tag + 1)
+		check(t, q.settle(settlement{tag: tag + 1, how: broker.Rejected}, do))
+		check(t, q.settle(settlement{tag: tag, how: broker.Rejected}, do))
+		if n := len(q.singles); n > 0 {
+			t.Fatalf("%d are remembered though everything is settled", n)
+		}
+	}
+	for tag := uint64(1001); tag <= 1000+window; tag++ {
+		if q.full() {
+			t.Fatalf("full before message %d", tag)
+		}
+		q.receive(tag)
+	}
+	if !q.full() {
+		t.Error("not full")
+	}
+}

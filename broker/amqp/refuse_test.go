@@ -43,6 +43,7 @@ func TestReturns(t *testing.T) {
 
 // Ensure that of messages which are the same in everything, as many are unroutable as went nowhere.
 func TestReturnsOfIdentical(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
 	unroutable := 0

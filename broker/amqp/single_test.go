@@ -100,6 +100,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 
 // Ensure the window stays where it may not grow, and where nobody can tell whether the queue would be handed over.
 func TestSingleWindowStays(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	must(v.Channel().QueueDeclare("single", true, false, false, false, amqp091.Table{"x-single-active-consumer": true}))(t)
 	for name, c := range map[string]struct {

@@ -59,6 +59,7 @@ func TestDeliveryCount(t *testing.T) {
 
 // Ensure a queue that is declared gets its arguments, and a consumer its own.
 func TestArguments(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	b := newBroker(t, config(v))
 	s := must(b.OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{
@@ -153,6 +154,7 @@ func TestNothingGivenBack(t *testing.T) {
 
 // Ensure every source that a link may open has measured its broker's round trip, which the link's window goes by.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	const way = 10 * time.Millisecond
 	conf := config(v)

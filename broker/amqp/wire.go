@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,7 +32,9 @@ type wire struct {
 	conn net.Conn
 	node string // where it leads, host and port, as a URI names it
 	in   *bufio.Reader
-	idle atomic.Int64 // nanoseconds, see expect
+
+	deadline sync.Mutex    // held while the read deadline is moved
+	idle     time.Duration // see expect
 
 	mu       sync.Mutex
 	gathered []byte        // written, not taken yet
@@ -90,12 +91,19 @@ func (w *wire) full() <-chan struct{} {
 
 // expect makes silence that lasts longer than d an error from now on: the other side sends heartbeats more often.
 func (w *wire) expect(d time.Duration) {
-	w.idle.Store(int64(d))
+	w.deadline.Lock()
+	defer w.deadline.Unlock()
+	w.idle = d
 	_ = w.conn.SetReadDeadline(time.Now().Add(d)) // an error here is one that Read will return
 }
 
-// SetDeadline bounds reads and writes on the socket.
-func (w *wire) SetDeadline(t time.Time) error { return w.conn.SetDeadline(t) }
+// SetDeadline bounds reads and writes on the socket, and ends what expect has begun: the next read must not move the bound.
+func (w *wire) SetDeadline(t time.Time) error {
+	w.deadline.Lock()
+	defer w.deadline.Unlock()
+	w.idle = 0
+	return w.conn.SetDeadline(t)
+}
 
 // LocalAddr is what amqp091-go passes on.
 func (w *wire) LocalAddr() net.Addr { return w.conn.LocalAddr() }
@@ -185,10 +193,8 @@ type reading struct{ *wire }
 
 // Read moves the deadline that expect has set, which costs little because a read fetches all that has arrived.
 func (r reading) Read(p []byte) (int, error) {
-	if idle := time.Duration(r.idle.Load()); idle > 0 {
-		if err := r.conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
-			return 0, err
-		}
+	if err := r.moveDeadline(); err != nil {
+		return 0, err
 	}
 	n, err := r.conn.Read(p)
 	if err != nil {
@@ -199,4 +205,13 @@ func (r reading) Read(p []byte) (int, error) {
 		r.mu.Unlock()
 	}
 	return n, err
+}
+
+func (r reading) moveDeadline() error {
+	r.deadline.Lock()
+	defer r.deadline.Unlock()
+	if r.idle == 0 {
+		return nil
+	}
+	return r.conn.SetReadDeadline(time.Now().Add(r.idle))
 }

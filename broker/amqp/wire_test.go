@@ -110,6 +110,36 @@ func TestWireFails(t *testing.T) {
 	})
 }
 
+// Ensure a deadline that was set holds, however often the peer speaks: a goodbye must not wait for one that only sends
+// heartbeats.
+func TestWireDeadlineHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, far := pipe(t)
+		w.expect(time.Minute)
+		check(t, w.SetDeadline(time.Now().Add(3*time.Second)))
+		speaking := make(chan struct{})
+		go func() {
+			defer close(speaking)
+			for {
+				time.Sleep(time.Second)
+				if _, err := far.Write([]byte("x")); err != nil {
+					return
+				}
+			}
+		}()
+		began := time.Now()
+		var err error
+		for err == nil && time.Since(began) < time.Minute {
+			_, err = w.Read(make([]byte, 1))
+		}
+		if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || took != 3*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+		_ = w.Close()
+		<-speaking
+	})
+}
+
 // Ensure a silent peer is noticed, and one that speaks now and then is not.
 func TestWireExpects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

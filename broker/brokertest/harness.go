@@ -27,6 +27,9 @@ type Harness struct {
 	Cannot map[string]string
 	// Wrap runs one test; nil calls it as it is. A driver without sockets passes synctest.Test.
 	Wrap func(t *testing.T, test func(t *testing.T))
+	// Parallel runs the behaviours side by side, but for Blocked, which runs before the others: its alarm is felt by every
+	// test on the same broker. Not with a Wrap that runs a bubble.
+	Parallel bool
 	// Quiet is how long nothing must arrive before the suite believes that nothing will. Default 200 ms.
 	Quiet time.Duration
 	// Timeout bounds every wait for something that must happen. Default 30 s.

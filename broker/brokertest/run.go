@@ -30,6 +30,9 @@ func (h Harness) all(t *testing.T, these []behaviour) {
 	}
 	for _, b := range these {
 		t.Run(b.name, func(t *testing.T) {
+			if h.Parallel && b.name != Blocked {
+				t.Parallel()
+			}
 			run := b.run
 			if reason, cannot := h.Cannot[b.name]; cannot {
 				t.Logf("not supported: %s", reason)
