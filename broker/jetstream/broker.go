@@ -99,6 +99,16 @@ func (b *Broker) Close() {
 	b.manager.close()
 }
 
+// run has f work for the Broker, which waits for its end when it closes. ok is false if it is closed already.
+func (b *Broker) run(f func()) (ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.running.Go(f)
+	}
+	return !b.closed
+}
+
 // opened takes a new session into account. It closes it if the Broker is closed already.
 func (b *Broker) opened(s session) error {
 	b.mu.Lock()

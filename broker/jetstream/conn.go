@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -124,6 +125,12 @@ func (c *conn) close() {
 	<-c.lost
 }
 
+// apiPatience is how long an answer of the JetStream API may take. A server that has no say in the matter, or no leader to
+// ask, leaves it to others to answer, and sometimes nobody does.
+const apiPatience = 10 * time.Second
+
+var errNoAnswer = fmt.Errorf("JetStream does not answer: %w", context.DeadlineExceeded)
+
 // call runs a request to the JetStream API. resource is a part of its subject, by which a refusal is known as one of this
 // request: without it, a missing permission would look like a server that does not answer.
 func (c *conn) call(ctx context.Context, resource string, request func(context.Context) error) error {
@@ -138,6 +145,8 @@ func (c *conn) call(ctx context.Context, resource string, request func(context.C
 		},
 	})
 	defer stop()
+	ctx, end := context.WithTimeoutCause(ctx, apiPatience, errNoAnswer)
+	defer end()
 	err := request(ctx)
 	switch {
 	case err == nil:
@@ -146,8 +155,8 @@ func (c *conn) call(ctx context.Context, resource string, request func(context.C
 		return context.Cause(ctx)
 	case errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("nobody answers for JetStream; is it enabled? %w", err)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("JetStream does not answer: %w", err)
+	case errors.Is(err, context.DeadlineExceeded): // a request within this one has waited long enough
+		return errNoAnswer
 	}
 	return classify(err)
 }

@@ -18,6 +18,7 @@ const (
 	codeStreamExists     = jetstream.JSErrCodeStreamNameInUse
 	codeConsumerExists   = jetstream.JSErrCodeConsumerExists
 	codeMessageTooLarge  = jetstream.JSErrCodeStreamMessageExceedsMaximum
+	codeHeadersTooLarge  = 10097 // more than 64 KiB of them; nats.go has no name for it
 	codeNotEnabled       = jetstream.JSErrCodeJetStreamNotEnabled
 	codeNotForAccount    = jetstream.JSErrCodeJetStreamNotEnabledForAccount
 )

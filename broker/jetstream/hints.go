@@ -77,7 +77,7 @@ func (b *Broker) hints(ctx context.Context) (<-chan broker.Hint, error) {
 		}
 	}})
 	out := make(chan broker.Hint)
-	b.running.Go(func() {
+	began := b.run(func() {
 		defer close(out)
 		defer end()
 		defer stop()
@@ -110,6 +110,11 @@ func (b *Broker) hints(ctx context.Context) (<-chan broker.Hint, error) {
 			}
 		}
 	})
+	if !began {
+		stop()
+		end()
+		return nil, errClosed
+	}
 	return out, nil
 }
 

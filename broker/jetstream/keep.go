@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"weir/broker"
 )
 
@@ -21,16 +23,15 @@ func (s *Source) keep() {
 	defer ticker.Stop()
 	var checked time.Time
 	for {
-		suspect := true
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-s.doubt:
 		case now := <-ticker.C:
 			s.touch(now)
-			suspect = s.expire(now)
+			s.expire(now)
 		}
-		if suspect && time.Since(checked) >= checkEvery {
+		if s.doubtful() && time.Since(checked) >= checkEvery {
 			s.check()
 			checked = time.Now()
 		}
@@ -49,15 +50,36 @@ func (s *Source) touch(now time.Time) {
 	}
 }
 
-// expire reports whether the consumer is in doubt.
-func (s *Source) expire(now time.Time) bool {
+// expire looks for requests that nobody has answered.
+func (s *Source) expire(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.requests.lost(now, s.heard) {
 		s.doubted(errors.New("no answer"))
 	}
 	s.refill()
+}
+
+// doubtful reports whether the consumer is in doubt.
+func (s *Source) doubtful() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return !s.suspect.IsZero()
+}
+
+// errReplaced: sequences that the session knows mean other messages now.
+var errReplaced = errors.New("it has been deleted and made again")
+
+// look reads the consumer. It fails if that is not the one, or not as, the session was opened on.
+func (s *Source) look(ctx context.Context) (*jetstream.ConsumerInfo, error) {
+	info, err := s.b.consumerInfo(ctx, s.at.stream, s.at.consumer)
+	if err == nil {
+		err = usable(info)
+	}
+	if err == nil && !info.Created.Equal(s.at.created) {
+		err = errReplaced
+	}
+	return info, err
 }
 
 // check asks whether the consumer is still there, and as it was. If it is, the session goes on; if it cannot be asked
@@ -65,10 +87,7 @@ func (s *Source) expire(now time.Time) bool {
 func (s *Source) check() {
 	ctx, cancel := context.WithTimeout(s.ctx, checkTimeout)
 	defer cancel()
-	info, err := s.b.consumerInfo(ctx, s.at.stream, s.at.consumer)
-	if err == nil {
-		err = usable(info)
-	}
+	_, err := s.look(ctx)
 	s.mu.Lock()
 	since := time.Since(s.suspect)
 	if err == nil {
@@ -78,7 +97,7 @@ func (s *Source) check() {
 	s.mu.Unlock()
 	switch {
 	case err == nil:
-	case errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported), errors.Is(err, broker.ErrDenied):
+	case errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported), errors.Is(err, broker.ErrDenied), errors.Is(err, errReplaced):
 		_ = s.fail(fmt.Errorf("consumer %s of stream %s: %w", s.at.consumer, s.at.stream, err))
 	case since > suspectFor:
 		_ = s.fail(fmt.Errorf("consumer %s of stream %s has not answered for %v: %w", s.at.consumer, s.at.stream, suspectFor, err))

@@ -107,7 +107,7 @@ func (b *Broker) tryLock(ctx context.Context, name string) (context.Context, fun
 	l.Context, l.lose = context.WithCancelCause(b.ctx)
 	l.renewed(asked)
 	done := make(chan struct{})
-	b.running.Go(func() {
+	began := b.run(func() {
 		defer close(done)
 		defer b.unclaim(key)
 		revision := b.renew(l, c, bucket, key, revision)
@@ -117,6 +117,11 @@ func (b *Broker) tryLock(ctx context.Context, name string) (context.Context, fun
 			_ = bucket.Delete(ctx, key, jetstream.LastRevision(revision))
 		}
 	})
+	if !began { // the key goes by itself
+		b.unclaim(key)
+		l.lose(errClosed)
+		return nil, nil, errClosed
+	}
 	return l, func() { l.lose(context.Canceled); <-done }, nil
 }
 
@@ -217,7 +222,7 @@ func lockKey(name string) string {
 func (b *Broker) claim(key string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, held := b.locks[key]; held || b.closed {
+	if _, held := b.locks[key]; held {
 		return false
 	}
 	b.locks[key] = struct{}{}

@@ -26,6 +26,8 @@ func (b *Broker) manage(ctx context.Context) (*conn, error) {
 		defer func() { <-b.manager.turn }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	case <-b.ctx.Done():
+		return nil, errClosed
 	}
 	if c := b.manager.live(); c != nil {
 		return c, nil

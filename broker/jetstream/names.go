@@ -131,5 +131,5 @@ func bounded(name string) string {
 	}
 	sum := sha256.Sum256([]byte(name))
 	hash := boundedMark + hex.EncodeToString(sum[:8])
-	return name[:maxName-len(hash)] + hash
+	return strings.ToValidUTF8(name[:maxName-len(hash)], "") + hash // without the half of a letter at its end
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"weir/broker"
 )
@@ -61,6 +62,11 @@ func TestLongNamesStayUniqueAndLegal(t *testing.T) {
 	for _, make := range []func(string) string{n.queueStream, n.exchangeStream, n.durable} {
 		if a, b := make(one), make(two); a == b || len(a) > maxName || len(b) > maxName {
 			t.Errorf("got %s and %s, want two names of at most %d bytes", a, b, maxName)
+		}
+		for i := range 4 { // wherever in a letter the name is cut
+			if name := make(strings.Repeat("q", i) + strings.Repeat("ж", 150)); !utf8.ValidString(name) || len(name) > maxName {
+				t.Errorf("got %q, want at most %d bytes of UTF-8", name, maxName)
+			}
 		}
 	}
 }

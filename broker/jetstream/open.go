@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -40,8 +41,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 	if s.window < o.Window {
 		s.log.Warn("window is cut by the consumer's max-ack-pending", "window", s.window, "wanted", o.Window)
 	}
-	s.read = reader{names: b.names, scope: scope(stream), log: s.log, gaps: keepsAll(stream, consumer)}
-	s.read.missed(stream, consumer)
+	s.read = newReader(b.names, stream, consumer, s.log)
 	if err := s.start(); err != nil {
 		b.receiving.release(c)
 		return nil, fmt.Errorf("receive from %v on %s: %w", at, b.config.Name, err)
@@ -156,8 +156,12 @@ func (s *Source) start() (err error) {
 		return err
 	}
 	s.answerPulls()
-	// Only for a session whose window is full: a request that is open would end.
-	s.gone, _ = nc.Subscribe(consumerAdvisory+"DELETED."+s.at.stream+"."+s.at.consumer, func(*nats.Msg) { notify(s.doubt) })
+	// Only for a session that has no request open, which would end: it stands by, or its window is full.
+	s.gone, _ = nc.Subscribe(consumerAdvisory+"DELETED."+s.at.stream+"."+s.at.consumer, func(*nats.Msg) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.doubted(errors.New("it has been deleted"))
+	})
 	s.ctx, s.cancel = context.WithCancel(s.b.ctx)
 	s.stop = s.conn.watch(&watcher{lost: func(err error) { _ = s.fail(err) }, refused: s.refused})
 	s.keeping.Go(s.keep)
@@ -173,19 +177,3 @@ func (s *Source) start() (err error) {
 	s.mu.Unlock()
 	return nil
 }
-
-// keepsAll reports whether a sequence that does not come must have been removed from the stream.
-func keepsAll(stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo) bool {
-	return stream.Config.Retention == jetstream.LimitsPolicy && len(filtersOf(consumer)) == 0
-}
-
-// missed counts what the stream has removed while nobody received.
-func (r *reader) missed(stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo) {
-	if next := consumer.Delivered.Stream + 1; r.gaps && consumer.Delivered.Consumer > 0 && stream.State.FirstSeq > next {
-		r.lost(stream.State.FirstSeq - next)
-	}
-}
-
-// Expired is how many messages the stream has removed, by age or size, before they were delivered. It is known for
-// streams with limits and consumers without filters, and counts from when the consumer last was where it stands now.
-func (s *Source) Expired() uint64 { return s.read.expired.Load() }

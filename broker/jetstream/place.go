@@ -14,9 +14,10 @@ import (
 // place is where a Source receives from: a consumer of a stream, and what it allows.
 type place struct {
 	stream, consumer string
-	next             string // the subject of pull requests
-	group            string // the priority group that pull requests must name, if there is one
-	priority         int    // in that group: 0 comes first, 9 last
+	created          time.Time // when the consumer was
+	next             string    // the subject of pull requests
+	group            string    // the priority group that pull requests must name, if there is one
+	priority         int       // in that group: 0 comes first, 9 last
 	ackWait          time.Duration
 
 	// What an existing consumer allows at most; 0: anything.
@@ -30,7 +31,7 @@ func (p place) key() string { return p.stream + " " + p.consumer }
 func (b *Broker) place(info *jetstream.ConsumerInfo) place {
 	c := info.Config
 	p := place{
-		stream: info.Stream, consumer: info.Name, ackWait: c.AckWait, window: max(c.MaxAckPending, 0),
+		stream: info.Stream, consumer: info.Name, created: info.Created, ackWait: c.AckWait, window: max(c.MaxAckPending, 0),
 		batch: c.MaxRequestBatch, bytes: c.MaxRequestMaxBytes, expires: c.MaxRequestExpires,
 		next: fmt.Sprintf("%sCONSUMER.MSG.NEXT.%s.%s", b.apiPrefix(), info.Stream, info.Name),
 	}

@@ -48,7 +48,7 @@ func readAnswer(m *nats.Msg, expect []byte) (stream string, err error) {
 		return "", lost(fmt.Errorf("answer to a publish: %w", err))
 	}
 	switch {
-	case answer.Error != nil && answer.Error.ErrorCode == codeMessageTooLarge:
+	case answer.Error != nil && (answer.Error.ErrorCode == codeMessageTooLarge || answer.Error.ErrorCode == codeHeadersTooLarge):
 		return "", fmt.Errorf("%w: %w", broker.ErrTooLarge, answer.Error)
 	case answer.Error != nil:
 		return "", fmt.Errorf("%w: %w", broker.ErrRefused, answer.Error)

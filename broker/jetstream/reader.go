@@ -3,8 +3,10 @@ package jetstream
 import (
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"weir/broker"
 )
@@ -19,10 +21,22 @@ type reader struct {
 	own                    bool
 
 	// For the count of messages that the stream dropped before they were delivered.
-	gaps    bool     // the stream keeps everything until a limit, and the consumer wants everything
-	last    metadata // of the last message that came for the first time
+	gaps    bool   // a sequence that does not come has been removed: the consumer wants all, which the stream keeps until a limit
+	number  uint64 // of the consumer's last delivery, 0 before the first
+	highest uint64 // sequence that it has delivered
 	expired atomic.Uint64
+	told    time.Time // when the log last said so
 	log     *slog.Logger
+}
+
+const tellExpired = time.Minute // at most one line in this time
+
+func newReader(n names, stream *jetstream.StreamInfo, consumer *jetstream.ConsumerInfo, log *slog.Logger) *reader {
+	return &reader{
+		names: n, scope: scope(stream), log: log,
+		gaps:   stream.Config.Retention == jetstream.LimitsPolicy && len(filtersOf(consumer)) == 0,
+		number: consumer.Delivered.Consumer, highest: consumer.Delivered.Stream,
+	}
 }
 
 func (r *reader) message(m *nats.Msg, tag uint64) *broker.Message {
@@ -45,20 +59,26 @@ func (r *reader) message(m *nats.Msg, tag uint64) *broker.Message {
 	return out
 }
 
-// count notes sequences that are missing between two messages that came one after the other to this consumer: their age,
-// or the size of the stream, has removed what lay between.
+// count notes sequences that are missing between two deliveries of the consumer, one after the other: their age, or the size
+// of the stream, has removed what lay between. What was removed before the first delivery may be older than the consumer.
 func (r *reader) count(d metadata) {
-	if !r.gaps || d.delivered > 1 {
+	if !r.gaps {
 		return
 	}
-	if d.consumer == r.last.consumer+1 && d.stream > r.last.stream+1 {
-		r.lost(d.stream - r.last.stream - 1)
+	first := d.delivered == 1
+	if next := r.highest + 1; first && r.number > 0 && d.consumer == r.number+1 && d.stream > next {
+		expired := r.expired.Add(d.stream - next)
+		if time.Since(r.told) >= tellExpired {
+			r.told = time.Now()
+			r.log.Warn("messages have expired before they were delivered", "messages", expired)
+		}
 	}
-	r.last = d
+	if first {
+		r.highest = d.stream
+	}
+	r.number = d.consumer
 }
 
-func (r *reader) lost(n uint64) {
-	if r.expired.Add(n) == n { // the first time
-		r.log.Warn("messages have expired before they were delivered", "messages", n)
-	}
-}
+// Expired is how many messages the stream has removed, by age or size, before they were delivered. It is known for
+// streams with limits and consumers without filters, and counts from where the consumer stood when the session began.
+func (s *Source) Expired() uint64 { return s.read.expired.Load() }

@@ -198,6 +198,7 @@ func TestRefusals(t *testing.T) {
 	b := open(t, jetstream.Config{URIs: s.urls()})
 	createStream(t, js, natsjs.StreamConfig{Name: "FULL", Subjects: []string{"full"}, MaxMsgs: 1, Discard: natsjs.DiscardNew})
 	createStream(t, js, natsjs.StreamConfig{Name: "SMALL", Subjects: []string{"small"}, MaxMsgSize: 100})
+	createStream(t, js, natsjs.StreamConfig{Name: "WIDE", Subjects: []string{"wide"}})
 	createStream(t, js, natsjs.StreamConfig{Name: "SEALED", Subjects: []string{"sealed"}})
 	if _, err := js.Publish(within(t), "full", nil); err != nil {
 		t.Fatal(err)
@@ -215,6 +216,7 @@ func TestRefusals(t *testing.T) {
 		{"small", &broker.Message{Body: make([]byte, 1000)}, broker.ErrTooLarge},
 		{"small", &broker.Message{Body: make([]byte, maxPayload+1)}, broker.ErrTooLarge},
 		{"small", &broker.Message{Headers: broker.Table{"h": strings.Repeat("x", maxPayload)}}, broker.ErrTooLarge},
+		{"wide", &broker.Message{Headers: broker.Table{"h": strings.Repeat("x", 1<<16)}}, broker.ErrTooLarge}, // all headers of a message
 		{"small", &broker.Message{Headers: broker.Table{"h": struct{}{}}}, broker.ErrRefused},
 		{"small", &broker.Message{}, nil},
 	} {

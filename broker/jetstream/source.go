@@ -57,7 +57,7 @@ type Source struct {
 
 	turn *turn    // nil: every session on the consumer receives
 	acks []string // reused by Ack
-	read reader   // used by Receive alone
+	read *reader  // used by Receive alone
 }
 
 const quiet = 5 * time.Second // a source that has heard nothing for so long is idle
@@ -221,7 +221,7 @@ func (s *Source) doubted(why error) {
 	s.requests.forget()
 	if s.suspect.IsZero() && s.err == nil {
 		s.suspect = time.Now()
-		s.log.Debug("pull request not served", "reason", why)
+		s.log.Debug("consumer in doubt", "reason", why)
 		notify(s.doubt)
 	}
 }

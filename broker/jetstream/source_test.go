@@ -334,6 +334,24 @@ func TestExpired(t *testing.T) {
 	}
 }
 
+// What a stream dropped, or a consumer passed over, before the consumer was made has not expired for it.
+func TestWhatIsOlderThanTheConsumerHasNotExpired(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	b := open(t, jetstream.Config{URIs: s.urls()})
+	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s"}, MaxMsgs: 3})
+	publish(t, js, "s", "1", "2", "3", "4", "5")
+	for offset, want := range map[string]string{"first": "3", "last": "5"} {
+		src := openSource(t, b, broker.Address{Stream: "S", Consumer: offset}, broker.SourceOptions{ConsumerArgs: broker.Table{"x-stream-offset": offset}})
+		if got := string(receive(t, src).Body); got != want {
+			t.Errorf("offset %s: got %s, want %s", offset, got, want)
+		}
+		if n := src.(*jetstream.Source).Expired(); n != 0 {
+			t.Errorf("offset %s: %d expired, want none", offset, n)
+		}
+	}
+}
+
 // Bodies larger than all that a session may hold arrive, and do not stay held together.
 func TestLargeMessages(t *testing.T) {
 	s := startSystem(t, 1, nil)

@@ -68,7 +68,7 @@ func (s *Source) succeed(ctx context.Context) error {
 	defer ticker.Stop()
 	var unsettled int
 	for end := time.Now().Add(turnWait + requestGrace); ; {
-		info, err := s.b.consumerInfo(ctx, s.at.stream, s.at.consumer)
+		info, err := s.look(ctx)
 		if err != nil {
 			return err
 		}
