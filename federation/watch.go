@@ -119,7 +119,7 @@ func (w *watch) look(ctx context.Context) (next time.Duration, err error) {
 func (w *watch) openHints(ctx context.Context, catalog broker.Catalog) {
 	if w.hints == nil && (w.hintsTried.IsZero() || time.Since(w.hintsTried) >= hintsAgain) {
 		w.hintsTried = time.Now()
-		hints, err := catalog.Hints(ctx)
+		hints, err := hintsOf(ctx, catalog)
 		if err == nil {
 			w.hints = hints
 			w.forget()
@@ -132,6 +132,17 @@ func (w *watch) openHints(ctx context.Context, catalog broker.Catalog) {
 		noticed = "every " + w.exchanges.interval().String()
 	}
 	w.d.noticedBy.Store(&noticed)
+}
+
+// hintsOf asks for hints, which last as long as ctx; the answer must come within readTimeout.
+func hintsOf(ctx context.Context, catalog broker.Catalog) (<-chan broker.Hint, error) {
+	ctx, end := context.WithCancel(ctx)
+	late := time.AfterFunc(readTimeout, end)
+	hints, err := catalog.Hints(ctx)
+	if !late.Stop() || err != nil {
+		end()
+	}
+	return hints, err
 }
 
 // forget makes everything due.
