@@ -209,19 +209,19 @@ func (a *api) refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, gateway.ErrStopping):
 		fail(w, http.StatusServiceUnavailable, err.Error())
 	case errors.As(err, &problems):
-		write(w, http.StatusUnprocessableEntity, failure{"the configuration has mistakes; nothing was changed", problems})
+		write(w, http.StatusUnprocessableEntity, Failure{"the configuration has mistakes; nothing was changed", problems})
 	default:
 		fail(w, http.StatusUnprocessableEntity, err.Error())
 	}
 }
 
-// failure is an answer that says why not.
-type failure struct {
+// Failure is an answer that says why not; the commands' own answers with -o json have the same form.
+type Failure struct {
 	Error    string           `json:"error"`
 	Problems configs.Problems `json:"problems,omitempty"`
 }
 
-func fail(w http.ResponseWriter, code int, why string) { write(w, code, failure{Error: why}) }
+func fail(w http.ResponseWriter, code int, why string) { write(w, code, Failure{Error: why}) }
 
 func answer(w http.ResponseWriter, v any) { write(w, http.StatusOK, v) }
 

@@ -127,7 +127,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) er
 	if response.StatusCode == http.StatusOK {
 		return json.NewDecoder(response.Body).Decode(into)
 	}
-	var why failure
+	var why Failure
 	if err := json.NewDecoder(response.Body).Decode(&why); err != nil {
 		return fmt.Errorf("weir answered %s", response.Status)
 	}

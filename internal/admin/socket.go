@@ -73,6 +73,9 @@ func clear(path string) error {
 	case err == nil:
 		_ = conn.Close()
 		return errInUse
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("it belongs to another user, whose weir may answer there; give this one a socket of its own (admin.socket): %w",
+			fs.ErrPermission)
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return err
 	}

@@ -30,7 +30,7 @@ func (a *app) checkCommand() *cobra.Command {
 With --connect every broker is dialled (embedded ones are left out) and asked for the queues, exchanges and permissions
 that shovels need. Nothing is consumed or declared. Exit codes: 78 for mistakes, 69 if a broker could not be reached.`,
 		Aliases: []string{"validate"},
-		Args:    cobra.MaximumNArgs(1),
+		Args:    named(cobra.MaximumNArgs(1)),
 	}
 	configFlags(cmd)
 	output := outputFlag(cmd, "text", "json")

@@ -24,6 +24,7 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	open           brokers.Open
+	answered       bool // standard output has its one JSON value
 }
 
 // Main runs one command and returns its exit code (sysexits.h, and 130 for interrupted). open makes the brokers.
@@ -45,7 +46,7 @@ func Main(args []string, stdout, stderr io.Writer, open brokers.Open) (code int)
 	case err == nil:
 		return exitOK
 	case errors.As(err, &done):
-		return a.explain(done.err)
+		return a.explain(done.err, wantsJSON(command))
 	}
 	// cobra did not come as far as the command itself.
 	a.say("weir: %v\nSee %s --help.", err, command.CommandPath())

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +17,22 @@ import (
 func daemonFlags(cmd *cobra.Command) {
 	cmd.Flags().String("socket", "", "unix socket of the weir that runs (default: WEIR_ADMIN_SOCKET, admin.socket of the configuration, or the runtime directory)")
 	configs.AddFileFlag(cmd.Flags())
+	cmd.PreRunE = act(func(cmd *cobra.Command, _ []string) error { return meant(cmd) })
 }
 
-// daemon finds the weir that runs. A configuration that is missing or has mistakes does not matter: commands must work
+// meant refuses a configuration that was named and is not there: a weir that answers at the default socket is another one.
+func meant(cmd *cobra.Command) error {
+	file, err := configs.Locate(cmd.Flags())
+	if err != nil || cmd.Flags().Changed("socket") || os.Getenv("WEIR_ADMIN_SOCKET") != "" {
+		return nil
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return exit{exitConfig, fmt.Errorf("configuration %s: no such file", file)}
+	}
+	return nil
+}
+
+// daemon finds the weir that runs. A configuration that cannot be read or has mistakes does not matter: commands must work
 // while somebody edits it.
 func daemon(cmd *cobra.Command) *admin.Client {
 	if socket, _ := cmd.Flags().GetString("socket"); socket != "" {
@@ -38,6 +55,16 @@ func declaredSocket(cmd *cobra.Command) string {
 		return ""
 	}
 	return configs.Socket(file, func(name string) (string, bool) { return os.Getenv(name), true })
+}
+
+// named is count, and refuses an empty name, which is mostly a variable that is not set.
+func named(count cobra.PositionalArgs) cobra.PositionalArgs {
+	return cobra.MatchAll(count, func(_ *cobra.Command, args []string) error {
+		if slices.Contains(args, "") {
+			return errors.New("an argument is empty")
+		}
+		return nil
+	})
 }
 
 // linkNames completes the names of links.

@@ -111,7 +111,8 @@ func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) err
 		return err
 	}
 	if asJSON {
-		err = json.NewEncoder(a.stdout).Encode(report)
+		a.answered = true
+		err = json.NewEncoder(a.stdout).Encode(report) // on one line
 	} else {
 		a.print("%s", report)
 	}

@@ -91,6 +91,9 @@ func sourceDepth(d link.SourceDepth, now time.Time) string {
 	if d.OldestMin != nil && *d.OldestMin > 0 {
 		parts = append(parts, "the oldest for "+brief(seconds(*d.OldestMin))+" at least")
 	}
+	if len(parts) == 0 {
+		parts = append(parts, "not known")
+	}
 	return strings.Join(parts, ", ") + ", " + since(d.At, now) + " ago"
 }
 

@@ -56,20 +56,35 @@ func act(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command,
 	}
 }
 
-// explain prints an error as its reader needs it, and returns its code.
-func (a *app) explain(err error) int {
+// explain prints an error as its reader needs it, and returns its code. A program that reads JSON gets the error in place of
+// the answer, unless the answer is there already.
+func (a *app) explain(err error, asJSON bool) int {
+	code, why := codeOf(err), failureOf(err)
+	switch {
+	case why.Error == "":
+	case asJSON && !a.answered && code != exitUsage:
+		_ = a.printJSON(why) // nobody is left to tell
+	default:
+		for _, p := range why.Problems {
+			a.say("%s", printable(p.String()))
+		}
+		if mistakes := (configs.Problems)(nil); !errors.As(err, &mistakes) { // which say it all
+			a.say("weir: %s", printable(why.Error))
+		}
+	}
+	return code
+}
+
+func failureOf(err error) admin.Failure {
 	var problems configs.Problems
 	var refusal *admin.Refusal
 	switch {
-	case err.Error() == "":
 	case errors.As(err, &problems):
-		a.say("%s", problems.Error())
-	case errors.As(err, &refusal) && refusal.Problems != nil:
-		a.say("%s\nweir: %s", refusal.Problems.Error(), printable(refusal.Message))
-	default:
-		a.say("weir: %s", printable(err.Error()))
+		return admin.Failure{Error: "the configuration has mistakes", Problems: problems}
+	case errors.As(err, &refusal):
+		return admin.Failure{Error: refusal.Message, Problems: refusal.Problems}
 	}
-	return codeOf(err)
+	return admin.Failure{Error: err.Error()}
 }
 
 func codeOf(err error) int {

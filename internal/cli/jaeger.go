@@ -99,21 +99,24 @@ func (j jaegerAPI) find(ctx context.Context, id string) ([]jaegerTrace, error) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, exit{exitUnreachable, fmt.Errorf("ask Jaeger: %w", err)}
+		if detailed, ok := errors.AsType[*url.Error](err); ok {
+			err = detailed.Err // without all of the query
+		}
+		return nil, exit{exitUnreachable, fmt.Errorf("ask Jaeger at %s: %w", at.Host, err)}
 	}
 	defer func() { _ = response.Body.Close() }()
-	switch response.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return nil, nil
-	default:
-		return nil, exit{exitFailed, fmt.Errorf("ask Jaeger: it answers %s", response.Status)}
-	}
 	var answer struct {
-		Data []jaegerTrace `json:"data"`
+		Data   []jaegerTrace     `json:"data"`
+		Errors []json.RawMessage `json:"errors"`
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, jaegerAnswer)).Decode(&answer); err != nil {
-		return nil, exit{exitFailed, errors.Join(errors.New("ask Jaeger: this is not its API"), err)}
+	err = json.NewDecoder(io.LimitReader(response.Body, jaegerAnswer)).Decode(&answer)
+	switch {
+	case response.StatusCode == http.StatusNotFound && len(answer.Errors) > 0: // as Jaeger tells of a trace that it has not
+		return nil, nil
+	case response.StatusCode != http.StatusOK:
+		return nil, exit{exitFailed, fmt.Errorf("ask Jaeger at %s: it answers %s", at.Host, response.Status)}
+	case err != nil:
+		return nil, exit{exitFailed, fmt.Errorf("ask Jaeger at %s: this is not its API: %w", at.Host, err)}
 	}
 	return answer.Data, nil
 }

@@ -54,3 +54,32 @@ func TestTreeOfJaeger(t *testing.T) {
 		t.Errorf("asked (-want +got):\n%s", d)
 	}
 }
+
+// What is no Jaeger is told apart from a Jaeger without the trace.
+func TestJaegerThatIsNone(t *testing.T) {
+	answers := map[string]struct {
+		code   int
+		body   string
+		exits  int
+		stderr string
+	}{
+		"not there":      {404, `{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}`, exitData, `no trace of "order-7" is in Jaeger`},
+		"another server": {404, `404 page not found`, exitFailed, "it answers 404 Not Found"},
+		"another API":    {404, `{"error":"not found"}`, exitFailed, "it answers 404 Not Found"},
+		"a page":         {200, `<html>`, exitFailed, "this is not its API"},
+	}
+	for name, c := range answers {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.code)
+				_, _ = w.Write([]byte(c.body))
+			}))
+			defer server.Close()
+			var out, problems strings.Builder
+			code := Main([]string{"trace", "order-7", "--jaeger", server.URL}, &out, &problems, nil)
+			if code != c.exits || !strings.Contains(problems.String(), c.stderr) {
+				t.Errorf("exit code %d, %s; want %d, %s", code, &problems, c.exits, c.stderr)
+			}
+		})
+	}
+}

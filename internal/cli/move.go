@@ -95,7 +95,11 @@ func (args moveArgs) order(cfg *configs.Config) (gateway.MoveOrder, error) {
 
 func (a *app) moveOrder(ctx context.Context, cfg *configs.Config, order gateway.MoveOrder, dryRun bool) error {
 	m, err := gateway.NewMove(ctx, cfg, order, a.open, newLog(a.stderr, configs.LogText, slog.LevelWarn))
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		a.say("weir: interrupted; nothing was moved")
+		return exit{exitInterrupted, nil}
+	case err != nil:
 		return err
 	}
 	defer m.Close()

@@ -32,8 +32,15 @@ func (o *output) check() error {
 	return nil
 }
 
+// wantsJSON tells whether the reader of a command's answer is a program.
+func wantsJSON(cmd *cobra.Command) bool {
+	f := cmd.Flags().Lookup("output")
+	return f != nil && f.Value.String() == "json"
+}
+
 // printJSON writes an answer for programs.
 func (a *app) printJSON(v any) error {
+	a.answered = true
 	e := json.NewEncoder(a.stdout)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)

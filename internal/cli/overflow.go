@@ -14,7 +14,7 @@ func (a *app) overflowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "overflow SHOVEL on|off|auto",
 		Short: "Switch the overflow of a shovel by hand, or give it back to its thresholds",
-		Args:  cobra.ExactArgs(2),
+		Args:  named(cobra.ExactArgs(2)),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return modes, cobra.ShellCompDirectiveNoFileComp

@@ -22,7 +22,7 @@ func (a *app) planCommand() *cobra.Command {
 
 Lines begin with + (only in the file), - (only in force) or ~ (changed). Secrets are not compared: weir does not tell them.
 Nor are variables that this shell does not have. Exit code 2 if there are differences.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: named(cobra.MaximumNArgs(1)),
 	}
 	daemonFlags(cmd)
 	output := outputFlag(cmd, "text", "json")

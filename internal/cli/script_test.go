@@ -108,7 +108,7 @@ func eventually(ts *testscript.TestScript, expression string, look func() string
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	var text string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
 		if text = look(); want.MatchString(text) {
 			return
 		}

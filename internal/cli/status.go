@@ -19,13 +19,13 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "status [LINK]",
 		Short:             "Show the links of a weir that runs, or all about one",
-		Args:              cobra.MaximumNArgs(1),
+		Args:              named(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: linkNames,
 	}
 	daemonFlags(cmd)
 	output := outputFlag(cmd, "table", "wide", "json")
 	cmd.Flags().BoolVar(&onlyDown, "only-down", false, "only links that do not do what they should")
-	cmd.Flags().BoolVar(&fail, "fail", false, "exit code 2 if a link does not do what it should, or a policy has a problem")
+	cmd.Flags().BoolVar(&fail, "fail", false, "exit code 2 if a link does not do what it should, a policy has a problem, or the last configuration was refused")
 	cmd.RunE = act(func(cmd *cobra.Command, args []string) error {
 		if err := output.check(); err != nil {
 			return err
@@ -57,6 +57,9 @@ func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) (down []
 	for _, p := range s.Problems {
 		down = append(down, problemText(p))
 	}
+	if s.Config.Rejected != nil { // weir would not start with it
+		down = append(down, "the last configuration was refused")
+	}
 	if onlyDown {
 		s.Links = slices.DeleteFunc(s.Links, func(l link.Status) bool { return admin.Up(l.State) })
 	}
@@ -65,7 +68,7 @@ func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) (down []
 	}
 	a.printConfigStatus(s.Config)
 	for _, p := range s.Problems {
-		a.print("%s\n", printable(problemText(p)))
+		a.print("%s\n", printable(problemLine(p, time.Now())))
 	}
 	switch {
 	case len(s.Links) > 0:
@@ -102,6 +105,15 @@ func problemText(p federation.Problem) string {
 	return text
 }
 
+// problemLine says it with since when, and what happens next.
+func problemLine(p federation.Problem, now time.Time) string {
+	text := problemText(p) + "; for " + since(p.Since, now)
+	if next := p.NextTry.Sub(now); next > 0 {
+		text += fmt.Sprintf("; next try in %s", next.Round(time.Second))
+	}
+	return text
+}
+
 // printConfigStatus tells what is wrong with the configuration; that it is in force goes without saying.
 func (a *app) printConfigStatus(c gateway.ConfigStatus) {
 	if r := c.Rejected; r != nil {
@@ -113,7 +125,7 @@ func (a *app) printConfigStatus(c gateway.ConfigStatus) {
 		for _, p := range r.Problems {
 			a.print("  %s", printable(p.String()))
 		}
-		a.print("")
+		a.print("Mend it, then `weir reload`: weir would not start again with it as it is.\n")
 	}
 	if len(c.Waiting) > 0 {
 		a.print("Changed, and waiting for a restart of weir: %s\n", strings.Join(c.Waiting, ", "))

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/federation"
 	"weir/link"
 )
 
@@ -70,6 +71,24 @@ bindings   3, equal for 2m0s, changes noticed at once
 	queue := link.Status{Federation: &link.FederationStatus{Policy: "work", Upstream: "us", Batch: &three, Stranded: &five}}
 	if got := linkDetails(queue, false, now); !strings.Contains(got, "\nbatch      3, 5 stranded") || strings.Contains(got, "bindings") {
 		t.Errorf("got:\n%s", got)
+	}
+}
+
+// What a broker does not tell is not left blank.
+func TestSourceDepthInWords(t *testing.T) {
+	if got, want := sourceDepth(link.SourceDepth{At: now.Add(-3 * time.Second)}, now), "not known, 3s ago"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestProblemTellsSinceWhenAndWhatHappensNext(t *testing.T) {
+	p := federation.Problem{Policy: "catalog", Broker: "eu", Text: "connection refused", Since: now.Add(-192 * time.Second), NextTry: now.Add(7 * time.Second)}
+	if got, want := problemLine(p, now), "policy catalog: broker eu: connection refused; for 3m12s; next try in 7s"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	p.NextTry = time.Time{}
+	if got, want := problemLine(p, now), "policy catalog: broker eu: connection refused; for 3m12s"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -55,10 +57,12 @@ terminal, say with --times how often to print.`,
 			return exit{exitUsage, fmt.Errorf("--sort is %s, not %q", strings.Join(orderNames, ", "), order)}
 		case every < 100*time.Millisecond:
 			return exit{exitUsage, fmt.Errorf("--every is 100ms or more, not %v", every)}
+		case times < 0:
+			return exit{exitUsage, fmt.Errorf("--times is 1 or more, not %d", times)}
 		case times == 0 && !isTerminal(a.stdout):
 			return exit{exitUsage, errors.New("top draws on a terminal; elsewhere use --times, or weir status")}
 		}
-		ctx, _, stop := interruptible(cmd.Context())
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		t := &top{client: daemon(cmd), out: a.stdout, order: order, every: every, times: times}
 		return t.run(ctx)

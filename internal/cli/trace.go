@@ -20,7 +20,7 @@ func (a *app) traceCommand() *cobra.Command {
 ID is a message-id or the id of a trace. A weir that runs remembers the last hops of messages that it has followed (those
 whose trace is sampled, and a share of the others: telemetry.traces.ratio). With --jaeger the whole trace is read from
 Jaeger, with what other applications and other gateways have added to it.`,
-		Args: cobra.ExactArgs(1),
+		Args: named(cobra.ExactArgs(1)),
 	}
 	daemonFlags(cmd)
 	output := outputFlag(cmd, "tree", "json")

@@ -149,6 +149,8 @@ func ask(ctx context.Context, question func(context.Context) error) error {
 	case err == nil, errors.Is(err, broker.ErrDenied), errors.Is(err, broker.ErrNotFound), errors.Is(err, broker.ErrUnsupported),
 		errors.Is(err, configs.ErrSecret):
 		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: no answer within %v", ErrUnreachable, connectTimeout)
 	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }

@@ -40,7 +40,7 @@ func TestConnect(t *testing.T) {
 		},
 		"a silent broker": {
 			func(_, us *memory.Broker) { us.Silent() },
-			false, []string{"weir.yaml: brokers.us: unreachable: context deadline exceeded; is it up, and do uris and tls fit?"},
+			false, []string{"weir.yaml: brokers.us: unreachable: no answer within 10s; is it up, and do uris and tls fit?"},
 		},
 		"a secret that cannot be read": {
 			func(_, us *memory.Broker) {
