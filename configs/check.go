@@ -25,6 +25,7 @@ func (c *checker) check() {
 		c.upstreamSet(path("upstream-sets").key(name), name, *set)
 	})
 	each(c.cfg.Policies, func(name string, p *Policy) { c.policy(path("policies").key(name), *p) })
+	c.bindingsRead()
 	each(c.cfg.Shovels, func(name string, s *Shovel) { c.shovel(path("shovels").key(name), *s) })
 	c.cycles()
 	c.siteNeeded()

@@ -121,3 +121,21 @@ func (c *checker) upstreamsOf(at path, p Policy) {
 		}
 	}
 }
+
+// bindingsRead warns of upstreams of exchanges that cannot tell what weir has bound there.
+func (c *checker) bindingsRead() {
+	told := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(c.cfg.Policies)) {
+		p := c.cfg.Policies[name]
+		if p.ApplyTo != ApplyToAll && p.ApplyTo != ApplyToExchanges {
+			continue
+		}
+		for _, u := range c.cfg.UpstreamsOf(p) {
+			if c.unmanaged(u.Broker) && !told[u.Name] {
+				told[u.Name] = true
+				c.warn(path("upstreams").key(u.Name).key("broker"), "broker %s has no management:, so bindings cannot be read back; "+
+					"those that go while weir is away stay there, and weir gc finds nothing there", u.Broker)
+			}
+		}
+	}
+}

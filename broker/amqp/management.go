@@ -60,13 +60,13 @@ func (m *management) list(ctx context.Context, out any, columns string, path ...
 	for i := range path {
 		path[i] = url.PathEscape(path[i])
 	}
-	what := "/api/" + strings.Join(path, "/")
+	what, query := "/api/"+strings.Join(path, "/"), ""
 	if columns != "" {
-		what += "?disable_stats=true&enable_queue_totals=true&columns=" + columns
+		query = "?disable_stats=true&enable_queue_totals=true&columns=" + columns
 	}
 	var errs []error
 	for _, base := range m.uris {
-		err := m.ask(ctx, strings.TrimRight(base, "/")+what, out)
+		err := m.ask(ctx, strings.TrimRight(base, "/")+what+query, out)
 		if err == nil {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"weir/broker"
@@ -29,10 +30,13 @@ import (
 //	eu deny orders
 //	eu refuse                every message
 //	eu broken                it cannot be opened at all
-type lab map[string]*memory.Broker
+type lab struct {
+	mu      sync.Mutex // brokers are opened side by side
+	brokers map[string]*memory.Broker
+}
 
-func newLab() lab {
-	l := lab{}
+func newLab() *lab {
+	l := &lab{brokers: map[string]*memory.Broker{}}
 	description, err := os.ReadFile("brokers")
 	if err != nil {
 		return l
@@ -45,14 +49,16 @@ func newLab() lab {
 	return l
 }
 
-func (l lab) broker(name string) *memory.Broker {
-	if _, known := l[name]; !known {
-		l[name] = memory.New(name)
+func (l *lab) broker(name string) *memory.Broker {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.brokers[name]; !known {
+		l.brokers[name] = memory.New(name)
 	}
-	return l[name]
+	return l.brokers[name]
 }
 
-func (l lab) describe(name, what string, args []string) {
+func (l *lab) describe(name, what string, args []string) {
 	b := l.broker(name)
 	switch what {
 	case "queue":
@@ -92,7 +98,7 @@ func (l lab) describe(name, what string, args []string) {
 	case "refuse":
 		b.Refuse(func(*broker.Message) error { return broker.ErrRefused })
 	case "broken":
-		l[name] = nil
+		l.brokers[name] = nil
 	default:
 		panic("no such word in the file brokers: " + what)
 	}
@@ -110,7 +116,7 @@ func number(text string) int {
 }
 
 // open is a brokers.Open.
-func (l lab) open(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker.Broker, func(), error) {
+func (l *lab) open(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker.Broker, func(), error) {
 	b := l.broker(d.Name)
 	if b == nil {
 		return nil, nil, errors.New("address already in use")
@@ -119,10 +125,10 @@ func (l lab) open(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker
 }
 
 // holds lists how many messages are ready in each queue, and how many there are in all, each counted once.
-func (l lab) holds() string {
+func (l *lab) holds() string {
 	var lines []string
 	seen, n := map[string]bool{}, 0
-	for name, b := range l {
+	for name, b := range l.brokers {
 		for _, queue := range b.QueueNames() {
 			bodies := b.Bodies(queue)
 			lines = append(lines, fmt.Sprintf("%s %s %d\n", name, queue, len(bodies)))

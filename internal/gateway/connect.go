@@ -24,7 +24,7 @@ const connectTimeout = 10 * time.Second
 var ErrUnreachable = errors.New("unreachable")
 
 // Connect dials every declared broker and looks whether links would open there: whether queues and exchanges exist, and
-// the user may use them, and whether what is rejected is kept. It changes and consumes nothing. Embedded brokers are left
+// the user may use them, whether what is rejected is kept, and whether federation can learn what there is. It changes and consumes nothing. Embedded brokers are left
 // out: they exist only inside a process that runs. Each Problem ends in its cure; file stands in them. reached is false if
 // a broker could not be asked.
 func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers.Open, log *slog.Logger) (found configs.Problems, reached bool) {
@@ -37,7 +37,7 @@ func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers
 			continue
 		}
 		looking.Go(func() {
-			looks[i] = look{ctx: ctx, file: file, broker: name}
+			looks[i] = look{ctx: ctx, file: file, broker: name, listed: listed(cfg, name)}
 			looks[i].at(brokers.Declare(cfg, name), ends, open, log)
 		})
 	}
@@ -50,10 +50,21 @@ func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers
 	return found, reached
 }
 
+// listed tells whether weir will ask a broker what exists there: it is a downstream, or has a management API to be asked.
+func listed(cfg *configs.Config, name string) bool {
+	for _, p := range cfg.Policies {
+		if p.Downstream == name {
+			return true
+		}
+	}
+	return cfg.Brokers[name].Management != nil
+}
+
 // look is what is seen of one broker.
 type look struct {
 	ctx          context.Context
 	file, broker string
+	listed       bool
 	found        configs.Problems
 	unreachable  bool
 }
@@ -84,10 +95,27 @@ func (l *look) at(declared brokers.Declared, ends []shovel.End, open brokers.Ope
 		l.fail(path, err, cure)
 		return
 	}
+	if catalog, ok := b.(broker.Catalog); ok && l.listed {
+		l.list(path, catalog)
+	}
 	for _, e := range ends {
 		if e.Broker == l.broker {
 			l.end(checker, e)
 		}
+	}
+}
+
+// list looks whether the broker tells what exists there.
+func (l *look) list(path string, catalog broker.Catalog) {
+	err := ask(l.ctx, func(ctx context.Context) error {
+		_, err := catalog.Exchanges(ctx)
+		return err
+	})
+	switch {
+	case errors.Is(err, broker.ErrDenied):
+		l.fail(path, err, "grant the permission to the user, or let another ask")
+	case err != nil:
+		l.fail(path, err, "is it up, and do its uris fit?")
 	}
 }
 

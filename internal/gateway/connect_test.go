@@ -1,14 +1,17 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"testing"
 	"testing/synctest"
 
+	"weir/broker"
 	"weir/broker/memory"
 	"weir/configs"
+	"weir/internal/brokers"
 	"weir/internal/gateway"
 )
 
@@ -87,6 +90,50 @@ func TestConnect(t *testing.T) {
 					t.Errorf("%d brokers were closed, want those two that are elsewhere", n)
 				}
 			})
+		})
+	}
+}
+
+// deaf is a broker that lets everybody in and tells nobody what it has, as a RabbitMQ with a wrong password for management.
+type deaf struct{ *memory.Broker }
+
+func (deaf) Exchanges(context.Context) ([]broker.Exchange, error) {
+	return nil, fmt.Errorf("list exchanges: %w: 401", broker.ErrDenied)
+}
+
+func TestConnectLooksWhetherFederationWouldSeeAnything(t *testing.T) {
+	const local = "site: eu\nlocal: eu\nbrokers: {eu: {type: nats, uris: [nats://eu]}, us: {type: nats, uris: [nats://us]}}\nupstreams: {us: {broker: us}}\n"
+	for name, c := range map[string]struct {
+		config string
+		want   []string
+	}{
+		"a downstream": {
+			local + "policies: {all: {pattern: .*, definition: {federation-upstream: us}}}",
+			[]string{"weir.yaml: brokers.eu: list exchanges: access denied: 401; grant the permission to the user, or let another ask"},
+		},
+		"nobody asks": {local, nil},
+		"a management API": {
+			"brokers: {eu: {type: rabbitmq, uris: [amqp://eu], management: {uris: [http://eu]}}, us: {type: rabbitmq, uris: [amqp://us]}}",
+			[]string{"weir.yaml: brokers.eu: list exchanges: access denied: 401; grant the permission to the user, or let another ask"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, _, err := configs.Parse("weir.yaml", []byte(c.config), os.LookupEnv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			open := func(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker.Broker, func(), error) {
+				return deaf{memory.New(d.Name)}, func() {}, nil
+			}
+			found, reached := gateway.Connect(t.Context(), "weir.yaml", cfg, open, slog.New(slog.DiscardHandler))
+			var got []string
+			for _, p := range found {
+				got = append(got, p.String())
+			}
+			expectLines(t, got, c.want)
+			if !reached {
+				t.Error("not reached")
+			}
 		})
 	}
 }
