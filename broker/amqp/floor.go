@@ -1,11 +1,16 @@
 package amqp
 
-import "weir/broker"
+import (
+	"slices"
+
+	"weir/broker"
+)
 
 // floor finds up to where a stream has been settled without a gap. Tags and offsets both grow.
 type floor struct {
 	held   []holding // received, from the first that is not settled
-	offset int64     // of the last before that
+	ended  bool      // one was given back: what comes after it will be read again, and need not be remembered
+	offset int64     // of the last before held
 	known  bool      // there has been one
 }
 
@@ -13,34 +18,35 @@ type holding struct {
 	tag     uint64
 	offset  int64
 	settled bool
-	back    bool // returned: it counts as not settled for good
 }
 
 func (f *floor) received(tag uint64, offset int64) {
-	f.held = append(f.held, holding{tag: tag, offset: offset})
+	if !f.ended {
+		f.held = append(f.held, holding{tag: tag, offset: offset})
+	}
 }
 
 // ack settles tag and all before it that have not been settled.
 func (f *floor) ack(tag uint64) {
 	for i := range f.held {
-		h := &f.held[i]
-		if h.tag > tag {
+		if f.held[i].tag > tag {
 			break
 		}
-		h.settled = !h.back
+		f.held[i].settled = true
 	}
 	f.advance()
 }
 
 func (f *floor) settle(tag uint64, how broker.Settlement) {
-	for i := range f.held {
-		if h := &f.held[i]; h.tag == tag {
-			h.back = how == broker.Returned
-			h.settled = !h.back
-			break
-		}
+	i := slices.IndexFunc(f.held, func(h holding) bool { return h.tag == tag })
+	switch {
+	case i < 0: // after one that was given back
+	case how == broker.Returned:
+		f.held, f.ended = f.held[:i], true
+	default:
+		f.held[i].settled = true
+		f.advance()
 	}
-	f.advance()
 }
 
 func (f *floor) advance() {

@@ -22,6 +22,8 @@ func TestFloor(t *testing.T) {
 		"a gap":                 {[]func(*floor){settle(2, broker.Acked)}, -1},
 		"a gap that was filled": {[]func(*floor){settle(2, broker.Acked), settle(1, broker.Rejected)}, 101},
 		"one was given back":    {[]func(*floor){settle(2, broker.Returned), ack(5)}, 100},
+		"an earlier one, too":   {[]func(*floor){settle(4, broker.Returned), settle(2, broker.Returned), ack(5)}, 100},
+		"a later one, too":      {[]func(*floor){settle(2, broker.Returned), settle(4, broker.Returned), ack(5)}, 100},
 		"twice":                 {[]func(*floor){ack(3), ack(3), ack(1)}, 102},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,5 +39,24 @@ func TestFloor(t *testing.T) {
 				t.Errorf("got %d (%v), want %d", offset, known, c.want)
 			}
 		})
+	}
+}
+
+// Ensure nothing is remembered of what comes after a message that was given back: it will be read again, whatever becomes
+// of it now.
+func TestFloorForgets(t *testing.T) {
+	var f floor
+	f.received(1, 101)
+	f.received(2, 102)
+	f.settle(2, broker.Returned)
+	for tag := uint64(3); tag < 1000; tag++ {
+		f.received(tag, int64(100+tag))
+		f.ack(tag)
+	}
+	if n := len(f.held); n > 0 {
+		t.Errorf("%d are remembered", n)
+	}
+	if offset, known := f.settled(); !known || offset != 101 {
+		t.Errorf("got %d (%v), want 101", offset, known)
 	}
 }

@@ -3,6 +3,7 @@ package amqp_test
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -130,5 +131,51 @@ func TestStreamOffsetKept(t *testing.T) {
 			}
 			check(t, s.Close())
 		}
+	})
+}
+
+// Ensure a source does not begin anew while somebody else has the offset, which RabbitMQ then shows as an empty queue.
+func TestStreamOffsetTaken(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		ch := v.Channel()
+		must(ch.QueueDeclare("events", true, false, false, false, amqp091.Table{"x-queue-type": "stream"}))(t)
+		for i := range 10 {
+			publish(t, ch, "events", amqp091.Publishing{Body: []byte(strconv.Itoa(i))})
+		}
+		b := newBroker(t, config(v))
+		open := func() (broker.Source, error) {
+			return b.OpenSource(t.Context(), broker.Address{Queue: "events"}, broker.SourceOptions{
+				Link: "link", Site: "test", Window: 10, ConsumerArgs: broker.Table{"x-stream-offset": "first"},
+			})
+		}
+		refused := func() {
+			t.Helper()
+			d, ok, err := ch.Get("weir: offset test/link", false)
+			if check(t, err); !ok {
+				t.Fatal("no offset is stored")
+			}
+			if s, err := open(); err == nil {
+				_ = s.Close()
+				t.Fatal("opened, wherever it begins")
+			} else if !strings.Contains(err.Error(), "delete the queue") {
+				t.Errorf("%v does not tell the cure", err)
+			}
+			check(t, d.Reject(true))
+		}
+		s := must(open())(t)
+		t.Cleanup(func() { _ = s.Close() })
+		refused() // also before anything has been settled
+		var m *broker.Message
+		for range 5 {
+			m = must(s.Receive(t.Context()))(t)
+		}
+		check(t, s.Ack(m))
+		check(t, s.Close())
+		refused()
+		s = must(open())(t)
+		if m := must(s.Receive(t.Context()))(t); string(m.Body) != "5" {
+			t.Errorf("got %q, want 5", m.Body)
+		}
+		check(t, s.Close())
 	})
 }
