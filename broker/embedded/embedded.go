@@ -5,6 +5,7 @@
 //	dir.go       the folder that only one of them uses
 //	node.go      one server
 //	options.go   what a server is told
+//	ports.go     where servers of this process reach each other
 //	logger.go    its log, in slog
 package embedded
 
@@ -60,7 +61,8 @@ type User struct {
 type Cluster struct {
 	// Name is the same on all nodes.
 	Name string
-	// Listen is where the others reach this node, host:port.
+	// Listen is where the others reach this node, host:port, and what it is known by. Where the host is that of all addresses
+	// (0.0.0.0), the node is known by the name of its host.
 	Listen string
 	// Routes are the others' Listen. This node's own may be among them.
 	Routes []string

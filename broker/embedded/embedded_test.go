@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +148,23 @@ func TestClusterAcrossHosts(t *testing.T) {
 	}
 }
 
+// Ensure a node that listens on all addresses of its host has a name of its own: with that of another it would not be let
+// into the cluster.
+func TestNodesOfHostsHaveNamesOfTheirOwn(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := freeAddresses(t, 3)
+	_, port, _ := net.SplitHostPort(routes[0])
+	secret := func() (string, error) { return "routes", nil }
+	s := start(t, embedded.Config{Cluster: &embedded.Cluster{Name: "spread", Listen: "0.0.0.0:" + port, Routes: routes[1:], Secret: secret}})
+	nc := connect(t, "", nats.InProcessServer(s)).Conn()
+	if name := nc.ConnectedServerName(); !strings.Contains(name, strings.ReplaceAll(host, ".", "-")) || !strings.HasSuffix(name, port) {
+		t.Errorf("node %s does not say that it is on host %s, port %s", name, host, port)
+	}
+}
+
 // Ensure that with users nobody else gets in, but this process does.
 func TestUsers(t *testing.T) {
 	s := start(t, embedded.Config{Users: []embedded.User{{Username: "orders", Password: func() (string, error) { return "secret", nil }}}})
@@ -184,6 +203,18 @@ func TestTakenPort(t *testing.T) {
 	}
 }
 
+// Ensure no outgoing connection takes a port before its server listens: systems give these ports from 32768 on.
+func TestFreePorts(t *testing.T) {
+	ports, err := embedded.FreePorts(200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(ports)
+	if len(slices.Compact(ports)) != 200 || ports[199] >= 32768 {
+		t.Errorf("got %v, want 200 different ports below 32768", ports)
+	}
+}
+
 // Ensure any name of a broker will do.
 func TestNames(t *testing.T) {
 	s, err := embedded.Start(t.Context(), embedded.Config{Name: "eu west.1/ö", Nodes: 3}, slog.New(slog.DiscardHandler))
@@ -193,16 +224,15 @@ func TestNames(t *testing.T) {
 	s.Shutdown()
 }
 
-// freeAddresses finds addresses on loopback that nobody listens on.
+// freeAddresses are addresses on loopback that nobody listens on.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
+	ports, err := embedded.FreePorts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range ports {
+		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", port))
 	}
 	return addresses
 }

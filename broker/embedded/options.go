@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -37,10 +38,12 @@ func (s *Server) options(c Config) ([]server.Options, error) {
 			DisableJetStreamBanner: true,
 			// A node that only this process uses must listen all the same: without clients' listener it forms no cluster.
 			Host: "127.0.0.1",
-			Port: server.RANDOM_PORT,
+			Port: anyPort(k.port),
 		}
 		if c.Cluster != nil {
-			o.ServerName = token(c.Cluster.Name + "-" + c.Cluster.Listen)
+			if o.ServerName, err = c.Cluster.nodeName(); err != nil {
+				return nil, err
+			}
 			o.StoreDir = c.DataDir
 		}
 		if i == 0 && c.Listen != "" {
@@ -51,6 +54,22 @@ func (s *Server) options(c Config) ([]server.Options, error) {
 		all = append(all, o)
 	}
 	return all, nil
+}
+
+// nodeName tells this node from the others, today and after each restart: by where they reach it. A node that listens on
+// all addresses of its host goes by the name of that.
+func (k *Cluster) nodeName() (string, error) {
+	host, port, err := net.SplitHostPort(k.Listen)
+	if err != nil {
+		return "", fmt.Errorf("cluster: listen: %w", err)
+	}
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return token(k.Name + "-" + k.Listen), nil
+	}
+	if host, err = os.Hostname(); err != nil {
+		return "", fmt.Errorf("cluster: a name for the node that listens on %s: %w", k.Listen, err)
+	}
+	return token(k.Name + "-" + host + "-" + port), nil
 }
 
 // token makes a name that nats-server takes for a server or a cluster: it has no blanks and no dots.
@@ -84,6 +103,7 @@ func (s *Server) users(declared []User) ([]*server.User, error) {
 type membership struct {
 	options server.ClusterOpts
 	routes  []*url.URL
+	port    int // for clients; 0 for any
 }
 
 // clusterOf gives each node of this process its place.
@@ -96,17 +116,19 @@ func clusterOf(c Config) ([]membership, error) {
 		return make([]membership, 1), nil
 	}
 	// Routes must be known beforehand: the size of a quorum is reckoned from them.
-	ports, err := freePorts(c.Nodes)
+	ports, err := FreePorts(2 * c.Nodes)
 	if err != nil {
 		return nil, err
 	}
 	var routes []*url.URL
-	for _, port := range ports {
+	for _, port := range ports[:c.Nodes] {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
 	}
 	all := make([]membership, c.Nodes)
 	for i := range all {
-		all[i] = membership{server.ClusterOpts{Name: token(c.Name), Host: "127.0.0.1", Port: ports[i]}, routes}
+		all[i] = membership{
+			options: server.ClusterOpts{Name: token(c.Name), Host: "127.0.0.1", Port: ports[i]}, routes: routes, port: ports[c.Nodes+i],
+		}
 	}
 	return all, nil
 }
@@ -139,22 +161,13 @@ func split(address string) (host string, port int, err error) {
 		return "", 0, err
 	}
 	port, err = strconv.Atoi(text)
-	if port == 0 {
-		port = server.RANDOM_PORT // to nats-server 0 is its usual port
-	}
-	return host, port, err
+	return host, anyPort(port), err
 }
 
-// freePorts finds ports that nobody listens on now.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at the end, so that each port is another
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+// anyPort is port as nats-server takes it, to which 0 is its usual one.
+func anyPort(port int) int {
+	if port == 0 {
+		return server.RANDOM_PORT
 	}
-	return ports, nil
+	return port
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"weir/broker/embedded"
 	"weir/broker/jetstream"
 )
 
@@ -34,15 +34,19 @@ type system struct {
 func startSystem(t testing.TB, n int, set func(*server.Options)) *system {
 	t.Helper()
 	s := &system{servers: make([]*server.Server, n)}
+	ports, err := embedded.FreePorts(2 * n)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var routes []*url.URL
-	for _, address := range freeAddresses(t, n) {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: address.String()})
+	for i := range n {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", ports[i])})
 		o := server.Options{
-			ServerName: fmt.Sprintf("n%d", len(routes)), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
+			ServerName: fmt.Sprintf("n%d", i+1), Host: "127.0.0.1", Port: ports[n+i], NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: t.TempDir(), DisableJetStreamBanner: true, MaxPayload: maxPayload,
 		}
 		if n > 1 {
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: address.Port}
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}
 		}
 		if set != nil {
 			set(&o)
@@ -64,19 +68,6 @@ func startSystem(t testing.TB, n int, set func(*server.Options)) *system {
 	return s
 }
 
-func freeAddresses(t testing.TB, n int) (addresses []*net.TCPAddr) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().(*net.TCPAddr))
-	}
-	return addresses
-}
-
 func (s *system) start(t testing.TB, i int) {
 	t.Helper()
 	o := s.options[i]
@@ -89,7 +80,6 @@ func (s *system) start(t testing.TB, i int) {
 		t.Fatalf("server %d does not listen", i)
 	}
 	s.servers[i] = n
-	s.options[i].Port = n.Addr().(*net.TCPAddr).Port
 }
 
 func (s *system) stop(i int) {
