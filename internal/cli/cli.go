@@ -81,7 +81,7 @@ error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
 			a.statusCommand(), a.topCommand(), a.traceCommand(), a.planCommand(), a.reloadCommand(), a.pauseCommand(),
 			a.resumeCommand(), a.overflowCommand(), a.gcCommand(),
 		},
-		"once": {a.moveCommand(), a.versionCommand()},
+		"once": {a.moveCommand(), a.importCommand(), a.versionCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group
