@@ -6,10 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"weir/broker"
+	"weir/broker/brokertest"
 	"weir/tests/lab"
 )
 
@@ -23,10 +25,12 @@ func TestReturns(t *testing.T) {
 		sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{Exchange: "by-region"}, broker.SinkOptions{Link: "link"}))(t)
 
 		const n = 900
+		noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.FixedZone("elsewhere", 3600)) // which arrives in another zone
 		var confirms []broker.Confirm
 		for i := range n {
 			region := []string{"eu", "us", "ap"}[i%3] // alike but for this header
-			confirms = append(confirms, must(sink.Send(t.Context(), &broker.Message{Body: []byte("same"), Headers: broker.Table{"region": region}}))(t))
+			headers := broker.Table{"region": region, "at": noon, "list": broker.Array{}, "table": broker.Table{"a": "b", "c": "d"}}
+			confirms = append(confirms, must(sink.Send(t.Context(), &broker.Message{Body: []byte("same"), Headers: headers}))(t))
 		}
 		for i, c := range confirms {
 			<-c.Done()
@@ -37,6 +41,43 @@ func TestReturns(t *testing.T) {
 		check(t, sink.Close())
 		if q := must(ch.QueueDeclarePassive("eu", true, false, false, false, nil))(t); q.Messages != n/3 {
 			t.Errorf("%d messages are stored, want %d", q.Messages, n/3)
+		}
+	})
+}
+
+// Ensure what a message carries does not keep its return from being recognised, whatever the broker makes of it.
+func TestReturnsOfAnything(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
+		defer sink.Close()
+		all := map[string]*broker.Message{
+			"nothing":       {},
+			"delivery-mode": {Properties: broker.Properties{DeliveryMode: 1}},
+			"priority":      {Properties: broker.Properties{Priority: 255}},
+			"expiration":    {Properties: broker.Properties{Expiration: "0060000"}},
+			"expired":       {Properties: broker.Properties{Expiration: "0"}},
+			"timestamp":     {Properties: broker.Properties{Timestamp: time.Unix(1, 0)}},
+			"reply-to":      {Properties: broker.Properties{ReplyTo: "amq.rabbitmq.reply-to.g1"}},
+			"user-id":       {Properties: broker.Properties{UserID: v.Username}},
+			"texts": {Properties: broker.Properties{ContentType: "\xff", ContentEncoding: "e", CorrelationID: "\x00", MessageID: "m",
+				Type: strings.Repeat("t", 255), AppID: "a"}},
+			"every type":  {Headers: brokertest.EveryType()},
+			"CC and BCC":  {Headers: broker.Table{"CC": broker.Array{"nowhere else"}, "BCC": broker.Array{"nor there"}}},
+			"dead":        {Headers: broker.Table{"x-death": broker.Array{broker.Table{"queue": "q", "count": int64(1)}}, "x-first-death-queue": "q"}},
+			"counts":      {Headers: broker.Table{"x-delivery-count": int64(3), "x-acquired-count": int64(3), "x-stream-offset": int64(3)}},
+			"large":       {Body: bytes.Repeat([]byte("x"), 1<<20)},
+			"no own name": {Headers: broker.Table{"": "empty"}},
+		}
+		confirms := make(map[string]broker.Confirm)
+		for name, m := range all {
+			m.RoutingKey = "nowhere"
+			confirms[name] = must(sink.Send(t.Context(), m))(t)
+		}
+		for name, c := range confirms {
+			<-c.Done()
+			if err := c.Err(); !errors.Is(err, broker.ErrUnroutable) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	})
 }

@@ -2,9 +2,11 @@ package amqp
 
 import (
 	"bytes"
-	"reflect"
+	"strconv"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"weir/broker"
 )
 
 // A basic.return carries the message and not its number. It is about the oldest message in flight that looks the same:
@@ -41,11 +43,21 @@ func looksLike(c *confirm, r *amqp091.Return) bool {
 		p.DeliveryMode == r.DeliveryMode &&
 		p.Priority == r.Priority &&
 		p.ReplyTo == r.ReplyTo &&
-		p.Expiration == r.Expiration &&
+		sameNumber(p.Expiration, r.Expiration) &&
 		p.Type == r.Type &&
 		p.UserID == r.UserId &&
 		p.AppID == r.AppId &&
 		bytes.Equal(c.message.Body, r.Body)
+}
+
+// sameNumber compares expirations: RabbitMQ 4 gives back "0060000" as "60000".
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	n, errA := strconv.ParseInt(a, 10, 64)
+	m, errB := strconv.ParseInt(b, 10, 64)
+	return errA == nil && errB == nil && n == m
 }
 
 // sameHeaders compares what a headers exchange may have routed by, and the timestamp.
@@ -53,9 +65,18 @@ func sameHeaders(c *confirm, r *amqp091.Return) bool {
 	if c.message.Properties.Timestamp.Unix() != r.Timestamp.Unix() {
 		return false
 	}
-	if len(c.message.Headers) == 0 && len(r.Headers) == 0 {
-		return true
+	if len(c.message.Headers) == 0 || len(r.Headers) == 0 {
+		return len(c.message.Headers) == len(r.Headers)
 	}
-	sent, err := toTable(c.message.Headers)
-	return err == nil && reflect.DeepEqual(sent, r.Headers)
+	return bytes.Equal(onWire(c.message.Headers), onWire(fromTable(r.Headers)))
+}
+
+// onWire is a table as AMQP knows it: without the zone of a time, and in the order of its names. nil if it cannot be encoded.
+func onWire(t broker.Table) []byte {
+	b, err := appendTable(nil, t)
+	if err != nil {
+		return nil
+	}
+	sortTable(b)
+	return b
 }
