@@ -7,11 +7,11 @@ import (
 	"weir/broker"
 )
 
-// Bounds of the silence that quiet waits for, and of the wait. A busy broker may pause in the middle.
+// Bounds of the silence that quiet waits for, and of the wait.
 const (
 	leastSilence = 150 * time.Millisecond
 	mostSilence  = 500 * time.Millisecond
-	mostWait     = 2 * time.Second
+	mostWait     = 3 * time.Second
 )
 
 // settling is how long the broker gets to pass on what was settled before its channel closes.
@@ -22,6 +22,7 @@ const settling = 25 * time.Millisecond
 // A quorum queue takes back what is on its way to a consumer that has been cancelled, counts that towards the delivery
 // limit, and gives it to others, out of order. So settlements are kept back for a moment: once as many messages have been
 // received and not settled as the window allows, or the broker has been silent for a while, nothing is on its way any more.
+// A busy broker may pause in the middle, so what is silent is asked whether anything is left to deliver.
 //
 // It also forgets settlements that its channel has not passed on when it closes, which are those beyond a few dozen at
 // once; the messages would come again. So after a Stop all are kept back until Close, which settles them in one go.
@@ -127,8 +128,9 @@ func (q *quiet) full() bool {
 	return unsettled >= q.window
 }
 
-// await begins to keep settlements back and returns when the broker has fallen silent.
-func (q *quiet) await() {
+// await begins to keep settlements back and returns when nothing is on its way, or does not come to an end. empty asks the
+// broker whether nothing is left to deliver.
+func (q *quiet) await(empty func() bool) {
 	q.mu.Lock()
 	began := time.Now()
 	q.keeping, q.last = true, began
@@ -138,10 +140,17 @@ func (q *quiet) await() {
 	defer tick.Stop()
 	for now := range tick.C {
 		q.mu.Lock()
-		resting := q.full() || now.Sub(q.last) >= silence
+		full, silent, served := q.full(), now.Sub(q.last) >= silence, q.received >= q.first
 		q.mu.Unlock()
-		if resting || now.Sub(began) > mostWait {
+		switch {
+		case full, now.Sub(began) > mostWait:
 			return
+		case silent && (!served || empty()): // one that has got nothing so far may have to wait for its turn
+			return
+		case silent: // it is asked again after the next silence
+			q.mu.Lock()
+			q.last = now
+			q.mu.Unlock()
 		}
 	}
 }

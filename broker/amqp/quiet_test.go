@@ -9,6 +9,9 @@ import (
 	"weir/broker"
 )
 
+// nothing is left to deliver.
+func nothing() bool { return true }
+
 // Ensure settlements are kept back from when silence is waited for until it is ended, and then made in order, the
 // cumulative ones once.
 func TestQuiet(t *testing.T) {
@@ -29,7 +32,7 @@ func TestQuiet(t *testing.T) {
 		begin := time.Now()
 		silent := make(chan time.Duration, 1)
 		go func() {
-			q.await()
+			q.await(nothing)
 			silent <- time.Since(begin)
 		}()
 		for i := range 3 { // messages that were on their way
@@ -62,7 +65,7 @@ func TestQuietNever(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			q.await()
+			q.await(nothing)
 		}()
 		begin := time.Now()
 		for {
@@ -79,6 +82,27 @@ func TestQuietNever(t *testing.T) {
 	})
 }
 
+// Ensure a broker that pauses is not taken for one that has nothing more.
+func TestQuietPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q quiet
+		q.begin(1000)
+		q.receive(1)
+		began := time.Now()
+		const pause = 2 * time.Second
+		q.await(func() bool { return time.Since(began) >= pause })
+		if took := time.Since(began); took < pause || took >= mostWait {
+			t.Errorf("waited for %v, though something was left for %v", took, pause)
+		}
+		q.begin(1000)
+		began = time.Now()
+		q.await(func() bool { return false })
+		if took := time.Since(began); took > mostSilence {
+			t.Errorf("waited for %v for the turn of another consumer", took)
+		}
+	})
+}
+
 // Ensure a full window is as good as silence: the broker cannot send more.
 func TestQuietFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +115,7 @@ func TestQuietFull(t *testing.T) {
 		check(t, q.settle(settlement{tag: 1, multiple: true}, do))
 		check(t, q.settle(settlement{tag: 3}, do)) // 2, 4 and 5 are left
 		begin := time.Now()
-		q.await()
+		q.await(nothing)
 		if took := time.Since(begin); took >= leastSilence {
 			t.Errorf("waited for %v though the window was full", took)
 		}

@@ -25,6 +25,7 @@ type source struct {
 	queue  string
 	link   string
 	scope  string // of messages
+	stream bool   // the queue is one
 	args   amqp091.Table
 
 	cancelled <-chan string         // consumers that the broker has cancelled
@@ -93,7 +94,7 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 	if err != nil && (o.Buffer || kind.single) { // the careful guess
 		kind.single = true
 	}
-	if kind.stream {
+	if s.stream = kind.stream; s.stream {
 		return b.openStream(ctx, s, o)
 	}
 	if kind.single {
@@ -208,12 +209,31 @@ func (s *source) cancel() error {
 	if tag == "" {
 		return nil
 	}
-	s.quiet.await()
+	s.quiet.await(s.empty)
 	if err := s.ch.Cancel(tag, false); err != nil {
 		return lost(err, s.conn.wire)
 	}
 	s.forget()
 	return nil
+}
+
+// empty asks whether nothing is left to deliver. An answer may overtake deliveries that the channel has yet to pass on, a
+// second one does not. A queue that has no consumer, not even this one, has not answered for itself (see Depth), and a
+// stream is never empty.
+func (s *source) empty() bool {
+	if s.stream {
+		return true
+	}
+	for range 2 {
+		q, err := s.ch.QueueDeclarePassive(s.queue, true, false, false, false, nil)
+		if err != nil {
+			return true // it is the channel's end
+		}
+		if q.Messages > 0 || q.Consumers == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // forget takes the consumer off the books.
@@ -288,7 +308,7 @@ func (s *source) why() error {
 	select {
 	case tag, ok := <-s.cancelled:
 		if ok {
-			return fmt.Errorf("%w: the broker cancelled consumer %q: queue %q was deleted, or its node went down",
+			return fmt.Errorf("%w: the broker cancelled consumer %q: queue %q was deleted, its node went down, or messages were held for longer than the consumer timeout",
 				broker.ErrLost, tag, s.queue)
 		}
 		return lost(reason(<-s.closed), s.conn.wire)
