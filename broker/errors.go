@@ -16,8 +16,8 @@ var (
 	ErrTooLarge = fmt.Errorf("%w: too large", ErrRefused)
 	// ErrUnroutable: the broker has nowhere to put this message (basic.return, no stream, no interest).
 	ErrUnroutable = errors.New("unroutable")
-	// ErrUnwanted: nobody at the destination wants this message (it has been there, crossed enough links, or matches no
-	// binding), so nothing was sent. A link acks it and counts it.
+	// ErrUnwanted: nobody at the destination wants this message (it has been there, or crossed enough links), so nothing was
+	// sent. A link acks it and counts it.
 	ErrUnwanted = errors.New("not wanted at the destination")
 	// ErrNowhere: every destination of the sink is ruled out for this message for now. Nothing was sent.
 	ErrNowhere = errors.New("no destination for this message")

@@ -92,12 +92,6 @@ type Buffers interface {
 	Waiting(ctx context.Context, prefix string) ([]Waiting, error)
 }
 
-// Coverer is a Buffers whose filters cannot express every binding, so that a buffer may get more than it is bound with.
-// Who reads it matches each message against the bindings.
-type Coverer interface {
-	Covers() bool
-}
-
 // Waiting is one buffer that exists on a broker.
 type Waiting struct {
 	Name string

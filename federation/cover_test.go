@@ -2,8 +2,10 @@ package federation_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,32 +13,59 @@ import (
 	"weir/broker/memory"
 )
 
-// covering is a broker whose buffers may get more than they are bound with.
-type covering struct{ *memory.Broker }
-
-func (covering) Covers() bool { return true }
-
-// What comes too much is acked and counted, and does not reach the downstream.
-func TestWhatAFilterOnlyCoversIsMatchedExactly(t *testing.T) {
+// What comes though no binding wants it is for the downstream to route: it drops that, as a local publish.
+func TestWhatComesTooMuchReachesNoQueue(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.consumer(w.eu, "shop", "a.#.z", "b")
-		w.eu.Declare("everything", memory.Queue{})
-		g := w.gateway("eu", "")
-		g.brokers["us"] = covering{w.us}
-		g.apply(fromUS)
+		g := w.gateway("eu", fromUS)
 		g.equal("us/exchanges/catalog", 2)
 		w.us.AddBinding("catalog", broker.Binding{Destination: buffer, Key: "#"})
 		for _, key := range []string{"a.z", "a.b", "b", "c", "a.b.c.z"} {
 			w.publish(w.us, key, key)
 		}
 		w.gets(w.eu, "shop", "a.z", "b", "a.b.c.z")
-		if c := g.status("us/exchanges/catalog").Counts; c.Filtered != 2 || c.Confirmed != 3 || c.Dropped != 0 {
-			t.Errorf("counts %+v, want 2 filtered, 3 confirmed", c)
+		if c := g.status("us/exchanges/catalog").Counts; c.Unroutable != 2 || c.Dropped != 2 || c.Confirmed != 3 {
+			t.Errorf("counts %+v, want 2 unroutable, 3 confirmed", c)
 		}
-		w.eu.Bind("everything", "catalog", "c")
-		g.equal("us/exchanges/catalog", 3)
-		w.publish(w.us, "c", "c")
-		w.gets(w.eu, "everything", "c")
+	})
+}
+
+// unlisted is a downstream of which nothing can be learned while it is off.
+type unlisted struct {
+	*memory.Broker
+	off atomic.Bool
+}
+
+func (u *unlisted) Exchanges(ctx context.Context) ([]broker.Exchange, error) {
+	if u.off.Load() {
+		return nil, broker.ErrLost
+	}
+	return u.Broker.Exchanges(ctx)
+}
+
+func (u *unlisted) Bindings(ctx context.Context, exchange string) ([]broker.Binding, error) {
+	if u.off.Load() {
+		return nil, broker.ErrLost
+	}
+	return u.Broker.Bindings(ctx, exchange)
+}
+
+// Ensure that a binding which another gateway has mirrored is served by the one that reads the buffer, and never taken
+// away by it, though it does not know of it.
+func TestABindingThatOneOfTwoGatewaysCannotSeeIsServed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.consumer(w.eu, "shop", "a")
+		there := &unlisted{Broker: w.eu}
+		w.gatewayOver("eu", map[string]broker.Broker{"eu": there, "us": w.us}, fromUS).equal("us/exchanges/catalog", 1)
+		w.gateway("eu", fromUS).equal("us/exchanges/catalog", 1)
+		there.off.Store(true)
+		w.eu.Bind("shop", "catalog", "b")
+		w.within(10*time.Second, "it is mirrored", func() bool { return len(w.boundTo(w.us, buffer)) == 2 })
+		for i := range 300 {
+			w.publish(w.us, "b", fmt.Sprint(i))
+			w.after(time.Second)
+		}
+		w.within(time.Minute, "all has arrived", func() bool { return len(w.eu.Bodies("shop")) == 300 })
 	})
 }
 

@@ -12,7 +12,7 @@
 //	  declare, drainOthers (generations.go) a buffer that must be declared with other arguments
 //	  Open, Shut (gate.go)                 the link reads when there is a buffer, one generation after the other
 //	  exchangeSpec, describe (report.go)   its link, and what it tells
-//	exchangeTo (stamp.go)                what may cross, and the hop that is written on it; matching.go: exact matching
+//	exchangeTo (stamp.go)                what may cross, and the hop that is written on it
 //	queueSpec (queue.go)                 a queue: its link, whose gate opens on demand (demand.go)
 //	  batches (queue_batches.go)           one batch after the other, acked when consumed (queue_source.go)
 //	Leftovers, Problems                  what nobody wants any more, what an operator must mend
@@ -24,6 +24,8 @@
 //   - Nothing here deletes a buffer that may hold messages. A pair that goes unbinds its buffer and leaves it.
 //   - Hints may be lost, and a remembered state may be wrong after any fault. So bindings are read back after each, and
 //     every few minutes, and only the difference is changed: bound before unbound.
+//   - Another gateway of the site may know of a binding that this one has not seen yet. So nothing is removed that was read
+//     back after the downstream was read, and no message is dropped because no binding is known that wants it.
 //   - A buffer's name is made of the configuration alone (names.go), so that it is the same in every gateway of a site and
 //     while the downstream is away.
 //   - A downstream's lock is taken before those of its mirrors and its group. Status is asked for under the group's lock, so

@@ -28,10 +28,10 @@ type downstream struct {
 
 	mu       sync.Mutex
 	plan     plan
-	have     *inventory // nil: not known yet
-	bindings map[string][]broker.Binding
-	mirrors  map[string]*mirror // by pair.key: two links must never keep one buffer
-	leaving  []*mirror          // those that may not have stopped yet
+	have     *inventory          // nil: not known yet
+	bindings map[string]observed // of federated exchanges, as last read
+	mirrors  map[string]*mirror  // by pair.key: two links must never keep one buffer
+	leaving  []*mirror           // those that may not have stopped yet
 	watch    *watch
 	watches  []*watch // those that may not have stopped yet
 	ups      map[string]*upstream
@@ -43,7 +43,7 @@ func newDownstream(ctx context.Context, log *slog.Logger, prepare func(*link.Spe
 	return &downstream{
 		ctx: ctx, log: log, prepare: prepare, unbound: unbound,
 		group:    link.NewGroup(ctx, log),
-		bindings: map[string][]broker.Binding{},
+		bindings: map[string]observed{},
 		mirrors:  map[string]*mirror{},
 		ups:      map[string]*upstream{},
 		policies: map[string]*Problem{},
@@ -131,21 +131,40 @@ func (d *downstream) federated() []string {
 	return slices.Compact(names)
 }
 
+// observed are the bindings of an exchange at a time. All that was bound when they were asked for, and is still, is among
+// them.
+type observed struct {
+	bindings []broker.Binding
+	asked    time.Time
+}
+
 // bound takes in the bindings of an exchange.
-func (d *downstream) bound(w *watch, exchange string, bindings []broker.Binding) {
+func (d *downstream) bound(w *watch, exchange string, o observed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.watch != w {
 		return
 	}
-	if old, known := d.bindings[exchange]; known && len(without(old, bindings))+len(without(bindings, old)) == 0 {
-		return
-	}
-	d.bindings[exchange] = bindings
+	old, known := d.bindings[exchange]
+	changed := !known || len(without(old.bindings, o.bindings))+len(without(o.bindings, old.bindings)) > 0
+	d.bindings[exchange] = o
 	for _, m := range d.mirrors {
 		if m.pair.exchange.Name == exchange {
-			m.want(bindings)
+			m.want(o, changed)
 		}
+	}
+}
+
+// again has the bindings of an exchange read soon.
+func (d *downstream) again(exchange string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.watch == nil {
+		return
+	}
+	select {
+	case d.watch.asked <- exchange:
+	default: // they are read all the same, later
 	}
 }
 
@@ -212,7 +231,7 @@ func (d *downstream) mirror(p pair) *mirror {
 		return old
 	}
 	m := newMirror(p, d.ups[p.from.name], d.noticed)
-	m.onUnbind = d.unbound
+	m.again, m.onUnbind = d.again, d.unbound
 	if old != nil {
 		d.retire(old, false)
 	} else {
@@ -223,8 +242,8 @@ func (d *downstream) mirror(p pair) *mirror {
 		}
 	}
 	d.mirrors[key] = m
-	if bindings, known := d.bindings[p.exchange.Name]; known {
-		m.want(bindings)
+	if o, known := d.bindings[p.exchange.Name]; known {
+		m.want(o, true)
 	}
 	m.start(d.ctx, &d.running, old)
 	return m

@@ -148,7 +148,7 @@ func TestExchangesAppearAndGo(t *testing.T) {
 		g.equal("us/exchanges/catalog", 0)
 		w.eu.DeclareExchange("catalog.prices", memory.Fanout)
 		g.equal("us/exchanges/catalog.prices", 0)
-		there, err := w.us.Exchanges(t.Context())
+		there, err := w.us.Exchanges(w.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

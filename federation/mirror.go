@@ -30,33 +30,35 @@ type mirror struct {
 	pair     pair
 	upstream *upstream
 	noticed  func() string // how changes downstream are noticed
-	filter   atomic.Pointer[filter]
 	wake     chan struct{} // cap 1: there is something to do
 	back     chan struct{} // cap 1: the link has just reached the upstream
 	cancel   context.CancelFunc
 	stopped  chan struct{}
-	onUnbind func(buffer string) // told when the buffer has been unbound in the end
-	letGo    atomic.Bool         // the pair is gone: unbind the buffer in the end
+	again    func(exchange string) // has the bindings downstream read again soon
+	onUnbind func(buffer string)   // told when the buffer has been unbound in the end
+	letGo    atomic.Bool           // the pair is gone: unbind the buffer in the end
 
 	buffer // what is known of it; only the mirror's own goroutine uses it
 
 	mu         sync.Mutex
-	downstream []broker.Binding // as last read; nil: not yet
-	recheck    bool             // what is known of the upstream may be wrong
+	downstream *observed // nil: not read yet
+	stale      bool      // something is not removed before the downstream has been read again
+	recheck    bool      // what is known of the upstream may be wrong
 	gate
 	report
 }
 
 // buffer is what the mirror knows of its buffer at the upstream.
 type buffer struct {
-	base    string   // its name, without a generation
-	current string   // the generation in use; "": not declared yet
-	others  []string // other generations, to be drained and deleted
-	unbound map[string]bool
-	known   bool // bound is what it is bound with
-	bound   []broker.Binding
-	mine    []broker.Binding // what this mirror has bound it with last
-	due     time.Time        // when bound is to be read back again
+	base       string   // its name, without a generation
+	current    string   // the generation in use; "": not declared yet
+	others     []string // other generations, to be drained and deleted
+	unbound    map[string]bool
+	known      bool // bound is what it is bound with
+	bound      []broker.Binding
+	readBackAt time.Time        // when that was; zero: it cannot be
+	mine       []broker.Binding // what this mirror has bound it with last
+	due        time.Time        // when bound is to be read back again
 }
 
 func newMirror(p pair, u *upstream, noticed func() string) *mirror {
@@ -85,15 +87,15 @@ func (m *mirror) stop(gone bool) {
 	m.cancel()
 }
 
-// want tells it the bindings of the downstream exchange.
-func (m *mirror) want(bindings []broker.Binding) {
+// want tells it the bindings of the downstream exchange, and whether they are others than before.
+func (m *mirror) want(o observed, changed bool) {
 	m.mu.Lock()
-	m.downstream = bindings
-	if bindings == nil {
-		m.downstream = []broker.Binding{}
-	}
+	m.downstream = &o
+	changed = changed || m.stale
 	m.mu.Unlock()
-	poke(m.wake)
+	if changed {
+		poke(m.wake)
+	}
 }
 
 // doubt tells it that something at the upstream may have changed.
@@ -187,22 +189,20 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 		}
 		m.beginReading(slices.Concat(m.others, []string{m.current})[0])
 	}
-	if err := m.bind(ctx, b, downstream); err != nil {
+	if err := m.bind(ctx, b, *downstream); err != nil {
 		return 0, err
 	}
 	return m.drainOthers(ctx, b)
 }
 
-// bind makes its bindings those that are wanted.
-func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker.Binding) error {
+// bind makes its bindings those that are wanted. Another gateway may have bound it with what this one does not know of
+// yet: so what has been read back is removed only if it was not bound downstream later.
+func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream observed) error {
 	from, to, err := m.pair.identities(ctx)
 	if err != nil {
 		return err
 	}
-	want := wanted(downstream, m.pair, from, to)
-	if c, ok := b.(broker.Coverer); ok && c.Covers() {
-		m.filter.Store(&filter{m.pair.exchange.Type, want})
-	}
+	want := wanted(downstream.bindings, m.pair, from, to)
 	blind := false
 	if !m.known {
 		if blind, err = m.readBack(ctx, b); err != nil {
@@ -213,16 +213,23 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream []broker
 	if blind {
 		add = want // it may be another buffer of that name by now
 	}
+	var kept []broker.Binding
+	if downstream.asked.Before(m.readBackAt) {
+		kept, remove = remove, nil
+	}
 	if len(add)+len(remove) > 0 {
 		if err := b.Rebind(ctx, m.as(m.current), add, remove); err != nil {
 			return err
 		}
-		m.bound, m.mine = want, want
+		m.bound, m.mine = slices.Concat(want, kept), want
 	}
 	if err := m.unbindOthers(ctx, b); err != nil {
 		return err
 	}
-	m.equal(len(want), len(add), len(remove))
+	m.equal(len(want), len(add), len(remove), len(kept))
+	if len(kept) > 0 {
+		m.again(m.pair.exchange.Name)
+	}
 	return nil
 }
 
@@ -232,10 +239,11 @@ func (m *mirror) readBack(ctx context.Context, b broker.Buffers) (blind bool, er
 	bound, err := b.Bound(ctx, m.as(m.current))
 	switch {
 	case err == nil:
+		m.readBackAt = time.Now()
 		m.told(nil)
 	case errors.Is(err, broker.ErrUnsupported):
 		m.told(fmt.Errorf("bindings that went while weir was away stay, because they cannot be read back: %w", err))
-		bound, blind = m.mine, true
+		bound, blind, m.readBackAt = m.mine, true, time.Time{}
 	default:
 		return false, err
 	}

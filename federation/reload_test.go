@@ -34,7 +34,7 @@ func TestAPolicyThatGoesLeavesItsBuffer(t *testing.T) {
 		w.consumer(w.eu, "shop", "#")
 		g := w.gateway("eu", fromUS)
 		g.equal("us/exchanges/catalog", 1)
-		if left, err := g.Leftovers(t.Context()); len(left) != 0 || err != nil {
+		if left, err := g.Leftovers(w.Context()); len(left) != 0 || err != nil {
 			t.Errorf("leftovers %v, error %v, want none", left, err)
 		}
 		w.eu.Block("memory alarm")
@@ -46,26 +46,26 @@ func TestAPolicyThatGoesLeavesItsBuffer(t *testing.T) {
 		if n := len(g.Statuses()); n != 0 {
 			t.Errorf("%d links, want none", n)
 		}
-		left, err := g.Leftovers(t.Context())
+		left, err := g.Leftovers(w.Context())
 		want := []federation.Leftover{{Broker: "us", Buffer: buffer, Exchange: left[0].Exchange, Messages: broker.Counted(1)}}
 		if !slices.Equal(left, want) || err != nil {
 			t.Fatalf("leftovers %+v, error %v, want %+v", left, err, want)
 		}
-		if err := g.Remove(t.Context(), left[0], false); !errors.Is(err, broker.ErrInUse) {
+		if err := g.Remove(w.Context(), left[0], false); !errors.Is(err, broker.ErrInUse) {
 			t.Errorf("without force: %v, want ErrInUse", err)
 		}
 		w.eu.Unblock()
 		g.apply(fromUS)
 		w.gets(w.eu, "shop", "held")
-		if err := g.Remove(t.Context(), left[0], true); !errors.Is(err, broker.ErrInUse) {
+		if err := g.Remove(w.Context(), left[0], true); !errors.Is(err, broker.ErrInUse) {
 			t.Errorf("of a policy: %v, want ErrInUse", err)
 		}
 		g.apply("upstreams:\n\tus: {broker: us}\n")
 		g.Drained()
-		if err := g.Remove(t.Context(), left[0], false); err != nil {
+		if err := g.Remove(w.Context(), left[0], false); err != nil {
 			t.Errorf("when it is empty: %v", err)
 		}
-		if left, err := g.Leftovers(t.Context()); len(left) != 0 || err != nil {
+		if left, err := g.Leftovers(w.Context()); len(left) != 0 || err != nil {
 			t.Errorf("leftovers %v, error %v, want none", left, err)
 		}
 	})
@@ -81,7 +81,7 @@ func TestLeftoversOfAnUnknownDownstreamAreNotNamed(t *testing.T) {
 		w.eu.Down(broker.ErrLost)
 		g = w.gateway("eu", fromUS)
 		w.after(5 * time.Second)
-		left, err := g.Leftovers(t.Context())
+		left, err := g.Leftovers(w.Context())
 		if len(left) != 0 || err == nil || !strings.Contains(err.Error(), "eu/") {
 			t.Errorf("leftovers %v, error %v", left, err)
 		}

@@ -23,11 +23,16 @@ type report struct {
 	opens    int
 }
 
-// equal notes that the bindings are those of the downstream.
-func (m *mirror) equal(n, added, removed int) {
+// equal notes that the bindings are those of the downstream, but for some that are kept until it is known that nobody wants
+// them.
+func (m *mirror) equal(n, added, removed, kept int) {
 	m.mu.Lock()
 	failed := m.attempt > 0
-	if added+removed > 0 || m.equalAt.IsZero() {
+	m.stale = kept > 0
+	switch {
+	case m.stale:
+		m.equalAt = time.Time{}
+	case added+removed > 0 || m.equalAt.IsZero():
 		m.equalAt = time.Now()
 	}
 	m.bindings, m.why, m.since, m.nextTry, m.attempt = n, nil, time.Time{}, time.Time{}, 0
@@ -89,9 +94,7 @@ func (m *mirror) describe(s *link.Status) {
 	}
 	s.Federation = f
 	if m.why == nil {
-		if m.lasting != nil {
-			f.Problem = m.lasting.Error()
-		}
+		f.Problem = m.remark()
 		return
 	}
 	f.Problem = m.why.Error()
@@ -105,6 +108,17 @@ func (m *mirror) describe(s *link.Status) {
 			s.State = link.Denied
 		}
 	}
+}
+
+// remark is what an operator should know though nothing has failed. The caller holds mu.
+func (m *mirror) remark() string {
+	switch {
+	case m.lasting != nil:
+		return m.lasting.Error()
+	case m.stale:
+		return "bindings that are not known downstream stay until those there have been read again"
+	}
+	return ""
 }
 
 // trouble is why an operator must act at the upstream; nil: nothing, or it is tried again anyway.
@@ -128,9 +142,8 @@ func exchangeSpec(m *mirror) link.Spec {
 		Options: broker.SourceOptions{Buffer: true},
 	}
 	s.Destination = exchangeTo{
-		To:    link.To{Name: p.to.name, Broker: p.to.broker, At: broker.Address{Exchange: p.exchange.Name}},
-		pair:  p,
-		wants: &m.filter,
+		To:   link.To{Name: p.to.name, Broker: p.to.broker, At: broker.Address{Exchange: p.exchange.Name}},
+		pair: p,
 	}
 	s.Gate, s.Describe = m, m.describe
 	s.Heartbeat = p.upstream.HeartbeatInterval // not of a queue link: its source has consumers of its own

@@ -3,24 +3,18 @@ package federation
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"weir/broker"
 	"weir/link"
 )
 
-// exchangeTo is the downstream exchange as a link.Destination. Its sink leaves out what nobody wants there, and stamps the rest.
+// exchangeTo is the downstream exchange as a link.Destination. Its sink leaves out what may not go there, and stamps the rest.
+// It leaves matching to the exchange, which alone knows its bindings: this gateway may learn of one after another gateway has
+// mirrored it.
 type exchangeTo struct {
 	link.To
-	pair  pair
-	wants *atomic.Pointer[filter] // nil inside: everything that comes is wanted
-}
-
-// filter is the bindings that a message must match, for a type of exchange.
-type filter struct {
-	kind     string
-	bindings []broker.Binding
+	pair pair
 }
 
 // OpenSink implements link.Destination.
@@ -33,11 +27,10 @@ func (t exchangeTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.
 	if err != nil {
 		return nil, err
 	}
-	s := &exchangeSink{Sink: sink, wants: t.wants, to: to, maxHops: t.pair.upstream.MaxHops,
+	s := &exchangeSink{Sink: sink, to: to, maxHops: t.pair.upstream.MaxHops,
 		stamp: stamp{hop: link.Hop{Left: from, Exchange: t.pair.exchange.Name}, trustUserID: t.pair.upstream.TrustUserID}}
 	s.tooFar.Settle(fmt.Errorf("%w: it has crossed as many links as max-hops allows", broker.ErrUnwanted))
 	s.visited.Settle(fmt.Errorf("%w: it has been there", broker.ErrUnwanted))
-	s.unbound.Settle(fmt.Errorf("%w: it matches no binding", broker.ErrUnwanted))
 	return s, nil
 }
 
@@ -69,12 +62,11 @@ type exchangeSink struct {
 	stamp   stamp
 	to      broker.Identity
 	maxHops int
-	wants   *atomic.Pointer[filter]
 	// One answer for all messages of a kind.
-	tooFar, visited, unbound broker.Answer
+	tooFar, visited broker.Answer
 }
 
-// Send implements broker.Sink. What is not wanted downstream is settled as broker.ErrUnwanted, and nothing is sent: the
+// Send implements broker.Sink. What may not go downstream is settled as broker.ErrUnwanted, and nothing is sent: the
 // rule is the plugin's (rabbit_federation_util:should_forward).
 func (s *exchangeSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
 	if link.HopCount(m.Headers) >= s.maxHops {
@@ -82,9 +74,6 @@ func (s *exchangeSink) Send(ctx context.Context, m *broker.Message) (broker.Conf
 	}
 	if link.Visited(m.Headers, s.to) {
 		return &s.visited, nil
-	}
-	if f := s.wants.Load(); f != nil && !matches(f.kind, f.bindings, m) {
-		return &s.unbound, nil
 	}
 	return s.Sink.Send(ctx, s.stamp.apply(m, time.Now()))
 }

@@ -22,6 +22,8 @@ const (
 	// hintsAgain is how soon hints are asked for again where there were none or they have ended.
 	hintsAgain  = 15 * time.Second
 	readTimeout = 10 * time.Second
+	// askedAtOnce bounds how many exchanges wait to be read because somebody has asked.
+	askedAtOnce = 64
 )
 
 // watchDelays bound the wait after a failure.
@@ -35,6 +37,7 @@ type watch struct {
 	to      end
 	budget  *rate.Limiter
 	poked   chan struct{} // cap 1: the plan has changed
+	asked   chan string   // exchanges whose bindings are to be read again
 	cancel  context.CancelFunc
 	stopped chan struct{}
 
@@ -49,6 +52,7 @@ func newWatch(d *downstream, to end) *watch {
 		d: d, to: to,
 		budget:  rate.NewLimiter(requestsPerSecond, requestsPerSecond),
 		poked:   make(chan struct{}, 1),
+		asked:   make(chan string, askedAtOnce),
 		stopped: make(chan struct{}),
 	}
 }
@@ -199,7 +203,7 @@ func (w *watch) read(ctx context.Context, catalog broker.Catalog, exchange strin
 	case err != nil:
 		return fmt.Errorf("bindings of %s of %s: %w", exchange, w.to.name, err)
 	}
-	w.d.bound(w, exchange, bindings)
+	w.d.bound(w, exchange, observed{bindings, began})
 	return nil
 }
 
@@ -230,6 +234,8 @@ func (w *watch) wait(ctx context.Context, d time.Duration) {
 		case <-w.poked:
 			w.listed = time.Time{}
 			return
+		case exchange := <-w.asked:
+			w.exchanges.hint(exchange)
 		case hint, open := <-w.hints:
 			switch {
 			case !open:
@@ -241,10 +247,10 @@ func (w *watch) wait(ctx context.Context, d time.Duration) {
 			default:
 				w.exchanges.hint(hint.Exchange)
 			}
-			if !gathering {
-				gathering = true
-				timer.Reset(min(debounce, max(d, 0)))
-			}
+		}
+		if !gathering {
+			gathering = true
+			timer.Reset(min(debounce, max(d, 0)))
 		}
 	}
 }

@@ -57,11 +57,16 @@ type gateway struct {
 // gateway starts one that sees the three regions.
 func (w *world) gateway(site string, policies string) *gateway {
 	w.Helper()
+	return w.gatewayOver(site, map[string]broker.Broker{"eu": w.eu, "us": w.us, "ap": w.ap}, policies)
+}
+
+// gatewayOver starts one that sees these brokers, by name.
+func (w *world) gatewayOver(site string, brokers map[string]broker.Broker, policies string) *gateway {
+	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	g := &gateway{
-		Federation: federation.New(ctx, log.With("site", site)), w: w, site: site,
-		brokers: map[string]broker.Broker{"eu": w.eu, "us": w.us, "ap": w.ap},
+		Federation: federation.New(ctx, log.With("site", site)), w: w, site: site, brokers: brokers,
 	}
 	g.stop = sync.OnceFunc(func() {
 		cancel()

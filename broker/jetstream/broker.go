@@ -29,7 +29,7 @@ import (
 	"weir/broker"
 )
 
-// Broker implements broker.Broker, Identifier, Checker, Locker, Catalog, Buffers, Coverer and Disposer for one account of
+// Broker implements broker.Broker, Identifier, Checker, Locker, Catalog, Buffers and Disposer for one account of
 // one NATS system. Its Sources implement broker.Resizer and Standing.
 type Broker struct {
 	config   Config
@@ -48,12 +48,13 @@ type Broker struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // what works for the Broker and not for one session: anchors, listeners
 
-	mu        sync.Mutex
-	sessions  map[session]struct{}
-	listeners map[string]*listeners // by stream
-	anchors   map[string]struct{}   // by stream
-	locks     map[string]struct{}   // by key
-	closed    bool
+	mu         sync.Mutex
+	sessions   map[session]struct{}
+	listeners  map[string]*listeners // by stream
+	requestsOn *conn                 // where listenToRequests does
+	anchors    map[string]struct{}   // by stream
+	locks      map[string]struct{}   // by key
+	closed     bool
 }
 
 // session is a Source or a Sink.

@@ -12,7 +12,7 @@ import (
 )
 
 // A buffer is a durable consumer on the stream of an exchange. Its filters cover what it is bound with (cover.go), its
-// metadata say that exactly (bindings.go). Whoever reads it matches again what the filters let through.
+// metadata say that exactly (bindings.go). What the filters let through beyond that is for the downstream to route.
 
 const (
 	bufferMark = "buffer " // begins the value of metadataKey; the buffer's name follows
@@ -183,9 +183,6 @@ func (b *Broker) skip(ctx context.Context, info *jetstream.ConsumerInfo) error {
 		return ctx.Err()
 	})
 }
-
-// Covers implements broker.Coverer: a filter of JetStream knows neither headers nor a "#" with words behind it.
-func (b *Broker) Covers() bool { return true }
 
 // settle waits until all replicas of an interest stream without an anchor know of a binding.
 func settle(ctx context.Context, stream *jetstream.StreamInfo) error {
