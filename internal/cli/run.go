@@ -38,7 +38,10 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 	if err != nil {
 		return err
 	}
-	seen, _ := os.ReadFile(file) // before it is loaded, so that no change is missed; an error shows then
+	var seen []byte
+	if follow {
+		seen, _ = os.ReadFile(file) // before it is loaded, so that no change is missed; an error shows then
+	}
 	cfg, warnings, err := load()
 	if err != nil {
 		return exit{exitConfig, err}

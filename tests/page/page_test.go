@@ -38,7 +38,7 @@ shovels:
     source: {queue: orders}
     destinations: [{broker: us, queue: orders}, {broker: ap, queue: orders}]
     overflow: {messages-ready: {start: 1000, stop: 200}, for: 0s}
-  audit: {source: {queue: audit}, destinations: [{broker: ap, queue: audit}]}
+  audit: {source: {queue: audit}, destinations: [{broker: ap, queue: audit}], heartbeat-interval: 1s}
   invoices: {source: {queue: invoices}, destinations: [{broker: us, queue: invoices}], paused: true}
   returns: {source: {broker: sa, queue: returns}, destinations: [{broker: eu, queue: returns}]}
   stock: {source: {broker: us, queue: stock}, destinations: [{broker: ap, queue: stock}]}
@@ -93,6 +93,8 @@ func testStates(t *testing.T, b *browser) {
 		}
 	}
 	p.until("document.title === '(!) weir eu'")
+	p.until(row("audit", "/^heartbeat every 1s, the last took .+, back \\d+s ago/.test(row.querySelector('.heartbeat').textContent)"))
+	p.until(row("invoices", "row.querySelector('.heartbeat').textContent === ''"))
 
 	// The map says the same, to everybody.
 	p.until("document.querySelectorAll('#map .broker').length === 6") // and two for the link between others

@@ -56,12 +56,14 @@ function problems({config, problems: found}) {
 	if (config.rejected) {
 		lines.push(`The configuration read at ${clock(config.rejected.at)} was refused; the one before is in force:`);
 		lines.push(...(config.rejected.problems?.map(problem) ?? [config.rejected.error]));
+		lines.push('Mend it, then weir reload: weir would not start again with it as it is.');
 	}
 	if (config['waiting-for-restart']?.length) {
 		lines.push('Changed, and waiting for a restart of weir: ' + config['waiting-for-restart'].join(', '));
 	}
 	for (const p of found ?? []) {
-		lines.push([p.policy && 'policy ' + p.policy, p.broker && 'broker ' + p.broker, p.text].filter(Boolean).join(': '));
+		lines.push([p.policy && 'policy ' + p.policy, p.broker && 'broker ' + p.broker, p.text].filter(Boolean).join(': ') +
+			'; since ' + clock(p.since) + (p['next-try'] ? '; next try at ' + clock(p['next-try']) : ''));
 	}
 	const section = byId('problems');
 	const text = lines.map(plain);

@@ -1,6 +1,6 @@
 // The table of links: what each does, and if it is not what it should, why and what to do.
 
-import {count, keyed, make, name, perSecond, plain, set, since, span, write} from './text.js';
+import {count, keyed, make, name, perSecond, plain, set, since, span, took, write} from './text.js';
 
 const calm = ['well', 'waiting'];
 
@@ -22,7 +22,7 @@ function create(link, act) {
 		cell('number rate', 'Rate'),
 		cell('number flight', 'In flight'),
 		cell('number confirmed', 'Confirmed'),
-		cell('reason', 'Reason', make('span', {class: 'why'}), make('small', {class: 'advice'})),
+		cell('reason', 'Reason', make('span', {class: 'why'}), make('small', {class: 'advice'}), make('small', {class: 'heartbeat'})),
 		cell('act', '', button));
 }
 
@@ -39,6 +39,7 @@ function update(row, link, snapshot, rates) {
 	write(at('.confirmed'), count(link.counts.confirmed));
 	write(at('.why'), why(link, snapshot.at));
 	write(at('.advice'), calm.includes(link.level) ? '' : link.meaning ?? '');
+	write(at('.heartbeat'), heartbeat(link.heartbeat, snapshot.at));
 	const does = link.state === 'paused' ? 'resume' : 'pause';
 	const button = at('button');
 	button.hidden = snapshot.writes !== 'allowed';
@@ -58,6 +59,24 @@ function about(link) {
 		parts.push(count(f.bindings) + (f.bindings === 1 ? ' binding' : ' bindings'));
 	}
 	return parts.join(', ');
+}
+
+// heartbeat is how long a message takes now, or why that is not known.
+function heartbeat(h, now) {
+	if (!h) {
+		return '';
+	}
+	const parts = [`heartbeat every ${span(h['every-seconds'])}`];
+	if (h['lag-seconds'] !== undefined) {
+		parts.push('the last took ' + took(h['lag-seconds']));
+	}
+	if (h['last-at']) {
+		parts.push(`back ${since(h['last-at'], now)} ago`);
+	}
+	if (h.missed > 0) {
+		parts.push(count(h.missed) + ' missed');
+	}
+	return parts.join(', ') + (h.problem ? '; ' + plain(h.problem) : '');
 }
 
 // why is the reason, and when the next try is due.
