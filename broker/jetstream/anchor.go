@@ -70,8 +70,12 @@ func (a *anchor) run() {
 			return
 		}
 		a.b.log.Debug("anchor is interrupted", "stream", a.stream, "error", err)
+		wait := anchorRetry
+		if isNotFound(err) { // the stream is gone; it may come again
+			wait = reconcileEvery
+		}
 		select {
-		case <-time.After(anchorRetry):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}

@@ -139,7 +139,8 @@ func (c *conn) call(ctx context.Context, resource string, request func(context.C
 	stop := c.watch(&watcher{
 		lost: func(err error) { cancel(err) },
 		refused: func(subject string, err error) {
-			if strings.HasPrefix(subject, nats.InboxPrefix) || strings.Contains(subject, ".API.") && strings.Contains(subject, resource) {
+			api := strings.Contains(subject, ".API.") || strings.HasPrefix(subject, "$KV.")
+			if api && strings.Contains(subject, resource) || strings.HasPrefix(subject, nats.InboxPrefix) {
 				cancel(err)
 			}
 		},

@@ -1,9 +1,12 @@
 package jetstream
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"weir/broker"
 )
 
 // maxFilters is how many filter subjects a consumer gets at most. The server compares each with each when it takes them,
@@ -36,6 +39,15 @@ func (n names) cover(exchange, kind string, keys []string) []string {
 		least = reduce(cut(least, depth))
 	}
 	return least
+}
+
+// filters match exactly what a binding of a topic exchange with this key matches. A key with "#" before its end has none.
+func (n names) filters(exchange, key string) ([]string, error) {
+	words := strings.Split(key, ".")
+	if i := slices.Index(words, "#"); i >= 0 && i < len(words)-1 {
+		return nil, fmt.Errorf("binding key %q: JetStream has no filter for # before the end: %w", key, broker.ErrUnsupported)
+	}
+	return topicFilters(n.subjects+"x."+token(exchange), key), nil
 }
 
 // topicFilters match what a binding of a topic exchange with this key matches, and more where words follow a "#", for

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,8 @@ type depthOf struct {
 	last    broker.Depth
 	read    time.Time
 	floor   uint64    // up to which everything is settled,
-	oldest  time.Time // and when the next message was stored
+	oldest  time.Time // and when the next message was stored,
+	exact   bool      // or one before it
 	created time.Time
 }
 
@@ -33,7 +35,8 @@ const depthAge = 100 * time.Millisecond
 
 // Depth implements broker.Broker for a queue and for a stream's consumer, and for a stream without one. Consumers are the
 // pull requests that wait at the server, less those of gateways: a client has one or two, and none while it is busy. What
-// others have given back and nobody has received yet counts as unacked. The age of the oldest message is exact.
+// others have given back and nobody has received yet counts as unacked. The age of the oldest message is exact, except behind
+// many filters, where it may be known only that none is older.
 func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
 	d := b.depths.at(at)
 	select {
@@ -99,56 +102,66 @@ func (b *Broker) depth(ctx context.Context, at broker.Address, d *depthOf) (brok
 		Consumers: broker.Counted(int64(max(0, waiting))),
 		At:        time.Now(),
 	}
-	age := broker.Aged(0)
+	depth.OldestAtLeast, depth.OldestAtMost = broker.Aged(0), broker.Aged(0)
 	if info.NumPending > 0 || info.NumAckPending > 0 {
-		age = b.oldest(ctx, info, d)
+		depth.OldestAtLeast, depth.OldestAtMost = b.oldest(ctx, info, d)
 	}
-	depth.OldestAtLeast, depth.OldestAtMost = age, age
 	return depth, nil
 }
 
-// oldest is the age of the first message that is not settled. Reading it costs the message itself, so it is read again
+// oldest bounds the age of the first message that is not settled. Reading it costs the message itself, so it is read again
 // only once that one is settled.
-func (b *Broker) oldest(ctx context.Context, info *jetstream.ConsumerInfo, d *depthOf) broker.Age {
+func (b *Broker) oldest(ctx context.Context, info *jetstream.ConsumerInfo, d *depthOf) (atLeast, atMost broker.Age) {
 	floor := info.AckFloor.Stream
 	if d.oldest.IsZero() || d.floor != floor || !d.created.Equal(info.Created) {
-		stored, err := b.firstAfter(ctx, info, floor)
+		stored, exact, err := b.firstAfter(ctx, info, floor)
 		if err != nil {
 			d.oldest = time.Time{}
-			return broker.Age{}
+			return atLeast, atMost
 		}
-		d.oldest, d.floor, d.created = stored, floor, info.Created
+		d.oldest, d.exact, d.floor, d.created = stored, exact, floor, info.Created
 	}
-	return broker.Aged(max(0, info.TimeStamp.Sub(d.oldest)))
+	atMost = broker.Aged(max(0, info.TimeStamp.Sub(d.oldest)))
+	if d.exact {
+		atLeast = atMost
+	}
+	return atLeast, atMost
 }
 
-// firstAfter is when the first message after a sequence was stored that the consumer wants.
-func (b *Broker) firstAfter(ctx context.Context, info *jetstream.ConsumerInfo, floor uint64) (first time.Time, err error) {
+// askedEach is how many filters are asked about one by one. Each costs a round trip and a message.
+const askedEach = 8
+
+// firstAfter is when the first message after a sequence was stored that the consumer wants. Behind many filters it is the
+// first one at all, and exact only if the consumer happens to want that.
+func (b *Broker) firstAfter(ctx context.Context, info *jetstream.ConsumerInfo, floor uint64) (first time.Time, exact bool, err error) {
 	filters := filtersOf(info)
-	if len(filters) == 0 {
-		filters = []string{">"}
+	asked := filters
+	if len(filters) == 0 || len(filters) > askedEach {
+		asked = []string{">"}
 	}
-	for _, filter := range filters {
+	for _, filter := range asked {
 		question := map[string]any{"seq": floor + 1, "next_by_subj": filter}
 		var answer struct {
 			Error   *jetstream.APIError `json:"error"`
 			Message struct {
-				Time time.Time `json:"time"`
+				Subject string    `json:"subject"`
+				Time    time.Time `json:"time"`
 			} `json:"message"`
 		}
 		if err := b.request(ctx, "STREAM.MSG.GET."+info.Stream, question, &answer); err != nil {
-			return first, err
+			return first, false, err
 		}
 		if answer.Error != nil {
 			err = answer.Error
-		} else if stored := answer.Message.Time; first.IsZero() || stored.Before(first) {
-			first = stored
+		} else if m := answer.Message; first.IsZero() || m.Time.Before(first) {
+			first = m.Time
+			exact = len(filters) <= askedEach || slices.ContainsFunc(filters, func(f string) bool { return matches(f, m.Subject) })
 		}
 	}
 	if first.IsZero() {
-		return first, err
+		return first, false, err
 	}
-	return first, nil
+	return first, exact, nil
 }
 
 func (b *Broker) streamDepth(ctx context.Context, name string) (broker.Depth, error) {

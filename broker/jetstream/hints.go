@@ -144,17 +144,25 @@ func (h *hints) onStream(m *nats.Msg) {
 
 // onRequest is told of a request that was served. Those about consumers of an exchange may have changed its bindings.
 func (h *hints) onRequest(m *nats.Msg) {
-	var advisory struct {
+	if stream, consumer, ok := consumerOfRequest(m.Data); ok {
+		h.consumer(stream, consumer)
+	}
+}
+
+// consumerOfRequest reads from an apiAdvisory which consumer was made, changed or deleted. ok is false if none was.
+func consumerOfRequest(advisory []byte) (stream, consumer string, ok bool) {
+	var served struct {
 		Subject string `json:"subject"`
 	}
-	if json.Unmarshal(m.Data, &advisory) != nil {
-		return
+	if json.Unmarshal(advisory, &served) != nil {
+		return "", "", false
 	}
-	_, request, _ := strings.Cut(advisory.Subject, ".API.CONSUMER.")
+	_, request, _ := strings.Cut(served.Subject, ".API.CONSUMER.")
 	words := strings.Split(strings.TrimPrefix(request, "DURABLE."), ".") // DURABLE.CREATE.<stream>.<consumer> by old clients
-	if len(words) > 2 && (words[0] == "CREATE" || words[0] == "DELETE") {
-		h.consumer(words[1], words[2])
+	if len(words) < 3 || words[0] != "CREATE" && words[0] != "DELETE" {
+		return "", "", false
 	}
+	return words[1], words[2], true
 }
 
 // onDeleted is told of a consumer that has gone, also by itself.

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 type listeners struct {
 	b      *Broker
 	stream string
+	hints  chan struct{} // something may have changed
 	wanted chan struct{} // somebody waits for a reading
 	free   chan struct{} // holds one for each reading that goes on
 
@@ -83,7 +83,9 @@ func (b *Broker) listenersOf(stream string) *listeners {
 	defer b.mu.Unlock()
 	l, known := b.listeners[stream]
 	if !known {
-		l = &listeners{b: b, stream: stream, wanted: make(chan struct{}, 1), free: make(chan struct{}, readAtOnce)}
+		l = &listeners{
+			b: b, stream: stream, hints: make(chan struct{}, 1), wanted: make(chan struct{}, 1), free: make(chan struct{}, readAtOnce),
+		}
 		b.listeners[stream] = l
 		if !b.closed {
 			b.running.Go(l.follow)
@@ -118,18 +120,17 @@ func (l *listeners) now(ctx context.Context) (*audience, error) {
 
 // follow reads the list whenever it may have changed, until the Broker closes.
 func (l *listeners) follow() {
-	hints := make(chan struct{}, 1)
 	ticker := time.NewTicker(reconcileEvery)
 	defer ticker.Stop()
 	var heard *conn
 	for {
-		heard = l.listen(heard, hints)
+		heard = l.listen(heard)
 		select {
 		case <-l.b.ctx.Done():
 			return
 		case <-l.wanted:
 		case <-ticker.C:
-		case <-hints:
+		case <-l.hints:
 			select { // for the rest of the burst, unless somebody is in a hurry
 			case <-time.After(settleHints):
 			case <-l.wanted:
@@ -147,24 +148,39 @@ func (l *listeners) follow() {
 }
 
 // listen subscribes to hints, once for each connection. A user who may not gets none, and the readings that are needed.
-func (l *listeners) listen(heard *conn, hints chan struct{}) *conn {
+func (l *listeners) listen(heard *conn) *conn {
 	c, err := l.b.manage(l.b.ctx)
 	if err != nil || c == heard {
 		return heard
 	}
-	hint := func(*nats.Msg) { notify(hints) }
-	for _, change := range []string{"CREATED", "DELETED"} {
-		_, _ = c.nats.Subscribe("$JS.EVENT.ADVISORY.CONSUMER."+change+"."+l.stream+".>", hint)
+	hint := func(*nats.Msg) { notify(l.hints) }
+	for _, change := range []string{"CREATED.", "DELETED."} {
+		_, _ = c.nats.Subscribe(consumerAdvisory+change+l.stream+".>", hint)
 	}
-	// A changed filter is told by the advisory about the request alone, which comes for all requests of the account.
-	request := []byte("CONSUMER.CREATE." + l.stream + ".")
-	_, _ = c.nats.Subscribe("$JS.EVENT.ADVISORY.API", func(m *nats.Msg) {
-		if bytes.Contains(m.Data, request) {
-			notify(hints)
+	l.b.listenToRequests(c)
+	notify(l.hints) // of what has changed while nobody listened
+	return c
+}
+
+// listenToRequests has all listeners hear of filters that change. That is told by the advisory about the request alone, which
+// comes for every request of the account: one subscription is enough of them.
+func (b *Broker) listenToRequests(c *conn) {
+	b.mu.Lock()
+	listens := b.requestsOn == c
+	b.requestsOn = c
+	b.mu.Unlock()
+	if listens {
+		return
+	}
+	_, _ = c.nats.Subscribe(apiAdvisory, func(m *nats.Msg) {
+		stream, _, _ := consumerOfRequest(m.Data)
+		b.mu.Lock()
+		l := b.listeners[stream]
+		b.mu.Unlock()
+		if l != nil {
+			notify(l.hints)
 		}
 	})
-	notify(hints) // of what has changed while nobody listened
-	return c
 }
 
 // read reads the list, for all who have asked until now.

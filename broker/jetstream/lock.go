@@ -85,11 +85,7 @@ func (b *Broker) tryLock(ctx context.Context, name string) (context.Context, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	var bucket jetstream.KeyValue
-	err = c.call(ctx, lockBucket, func(ctx context.Context) (err error) {
-		bucket, err = b.lockBucket(ctx, c.js)
-		return err
-	})
+	bucket, err := b.lockBucket(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +94,7 @@ func (b *Broker) tryLock(ctx context.Context, name string) (context.Context, fun
 		return nil, nil, errLockTaken
 	}
 	asked := time.Now()
-	revision, err := b.takeKey(ctx, bucket, key)
+	revision, err := b.writeKey(ctx, c, bucket, key, 0)
 	if err != nil {
 		b.unclaim(key)
 		return nil, nil, err
@@ -125,20 +121,31 @@ func (b *Broker) tryLock(ctx context.Context, name string) (context.Context, fun
 	return l, func() { l.lose(context.Canceled); <-done }, nil
 }
 
-// takeKey creates the key, or takes over what this Broker has left when a connection was lost.
-func (b *Broker) takeKey(ctx context.Context, bucket jetstream.KeyValue, key string) (uint64, error) {
-	revision, err := bucket.Create(ctx, key, b.instance)
-	if !taken(err) {
-		return revision, err
-	}
-	entry, err := bucket.Get(ctx, key)
-	if err != nil || string(entry.Value()) != string(b.instance) {
-		return 0, errLockTaken
-	}
-	revision, err = bucket.Update(ctx, key, b.instance, entry.Revision())
-	if taken(err) {
-		err = errLockTaken
-	}
+// writeKey creates the key, or renews it if it has a revision. It takes over what this Broker has written and got no answer
+// for, or left when a connection was lost. errLockTaken: it is somebody else's.
+func (b *Broker) writeKey(ctx context.Context, c *conn, bucket jetstream.KeyValue, key string, last uint64) (revision uint64, err error) {
+	err = c.call(ctx, lockBucket, func(ctx context.Context) (err error) {
+		if last == 0 {
+			revision, err = bucket.Create(ctx, key, b.instance)
+		} else {
+			revision, err = bucket.Update(ctx, key, b.instance, last)
+		}
+		if !taken(err) {
+			return err
+		}
+		entry, err := bucket.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && string(entry.Value()) != string(b.instance) {
+			return errLockTaken // or was, a moment ago
+		}
+		if err != nil {
+			return err
+		}
+		revision, err = bucket.Update(ctx, key, b.instance, entry.Revision())
+		if taken(err) {
+			return errLockTaken
+		}
+		return err
+	})
 	return revision, err
 }
 
@@ -158,14 +165,14 @@ func (b *Broker) renew(l *lease, c *conn, bucket jetstream.KeyValue, key string,
 		case <-renew.C:
 			asked := time.Now()
 			ctx, cancel := context.WithTimeout(l, lockRenew)
-			next, err := bucket.Update(ctx, key, b.instance, revision)
+			next, err := b.writeKey(ctx, c, bucket, key, revision)
 			cancel()
 			switch {
 			case err == nil:
 				revision = next
 				l.renewed(asked)
 				late.Reset(time.Until(asked.Add(lockTrust)))
-			case taken(err):
+			case errors.Is(err, errLockTaken):
 				l.lose(errLockLost)
 			}
 		}
@@ -174,7 +181,7 @@ func (b *Broker) renew(l *lease, c *conn, bucket jetstream.KeyValue, key string,
 
 // lockBucket finds the bucket, or makes it. A server does not answer questions about a stream that is being made in a
 // cluster, so this Broker asks one at a time, and nobody waits long for an answer.
-func (b *Broker) lockBucket(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+func (b *Broker) lockBucket(ctx context.Context, c *conn) (bucket jetstream.KeyValue, err error) {
 	select {
 	case b.askingBucket <- struct{}{}:
 		defer func() { <-b.askingBucket }()
@@ -183,16 +190,19 @@ func (b *Broker) lockBucket(ctx context.Context, js jetstream.JetStream) (jetstr
 	}
 	ctx, cancel := context.WithTimeout(ctx, bucketPatience)
 	defer cancel()
-	bucket, err := js.KeyValue(ctx, lockBucket)
-	if !errors.Is(err, jetstream.ErrBucketNotFound) {
-		return bucket, err
-	}
-	bucket, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: lockBucket, Description: "which weir gateway owns what", TTL: lockTTL, History: 1, Replicas: b.config.Streams.Replicas,
+	err = c.call(ctx, lockBucket, func(ctx context.Context) (err error) {
+		bucket, err = c.js.KeyValue(ctx, lockBucket)
+		if !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return err
+		}
+		bucket, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: lockBucket, Description: "which weir gateway owns what", TTL: lockTTL, History: 1, Replicas: b.config.Streams.Replicas,
+		})
+		if errors.Is(err, jetstream.ErrBucketExists) { // somebody was faster, with settings of their own
+			bucket, err = c.js.KeyValue(ctx, lockBucket)
+		}
+		return err
 	})
-	if errors.Is(err, jetstream.ErrBucketExists) { // somebody was faster, with settings of their own
-		return js.KeyValue(ctx, lockBucket)
-	}
 	return bucket, err
 }
 

@@ -1,7 +1,6 @@
 package jetstream_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -28,15 +27,18 @@ func TestAgeOfTheOldest(t *testing.T) {
 	s := startSystem(t, 1, nil)
 	js := s.native(t)
 	b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
-	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	stream := createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
 	at := broker.Address{Stream: "S", Consumer: "C"}
 	createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C", FilterSubjects: []string{"s.a", "s.b"}})
 	stored := map[string]time.Time{}
-	for _, m := range []string{"1 s.other", "2 s.a", "3 s.other", "4 s.b", "5 s.a"} {
-		var body, subject string
-		_, _ = fmt.Sscan(m, &body, &subject)
+	for i, subject := range []string{"s.other", "s.a", "s.other", "s.b", "s.a"} {
+		body := fmt.Sprint(i + 1)
 		publish(t, js, subject, body)
-		stored[body] = time.Now()
+		m, err := stream.GetMsg(within(t), uint64(i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored[body] = m.Time
 		<-time.After(50 * time.Millisecond) // so that their ages differ
 	}
 	src := openSource(t, b, at, broker.SourceOptions{})
@@ -73,6 +75,41 @@ func TestAgeOfTheOldest(t *testing.T) {
 	}
 	if _, err := b.Depth(within(t), broker.Address{Exchange: "x"}); !errors.Is(err, broker.ErrUnsupported) {
 		t.Errorf("an exchange: got %v, want ErrUnsupported", err)
+	}
+}
+
+// The age at a consumer with many filters costs a question, not one for each.
+func TestAgeBehindManyFilters(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	b := open(t, jetstream.Config{URIs: s.urls()})
+	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	var filters []string
+	for i := range 50 {
+		filters = append(filters, fmt.Sprint("s.", i))
+	}
+	createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C", FilterSubjects: filters})
+	questions, err := js.Conn().SubscribeSync("$JS.API.STREAM.MSG.GET.S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, js, "s.other", "0")
+	publish(t, js, "s.7", "1")
+	at := broker.Address{Stream: "S", Consumer: "C"}
+	if d := depth(t, b, at); !d.OldestAtMost.Known || d.OldestAtLeast.Known {
+		t.Errorf("behind a message of others: got between %v and %v, want no more than the age of that", d.OldestAtLeast, d.OldestAtMost)
+	}
+	src := openSource(t, b, at, broker.SourceOptions{})
+	if err := src.Ack(receive(t, src)); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, js, "s.8", "2")
+	eventually(t, "exact age", func() bool {
+		d := depth(t, b, at)
+		return d.OldestAtMost.Known && d.OldestAtMost == d.OldestAtLeast && d.Unacked.N+d.Ready.N == 1
+	})
+	if n, _, err := questions.Pending(); err != nil || n > 10 {
+		t.Errorf("%d questions, %v; want a few", n, err)
 	}
 }
 
@@ -198,32 +235,4 @@ func TestCheckAddresses(t *testing.T) {
 			t.Errorf("%v as %d, predeclared %v: got %v, want %v", c.at, c.as, c.predeclared, err, c.want)
 		}
 	}
-}
-
-// Two Brokers are two gateways: one owns a lock at a time, and the other gets it soon after.
-func TestLockBetweenGateways(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	one, two := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"}), open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
-	held, release, err := one.Lock(within(t), "weir: orders/é")
-	if err != nil {
-		t.Fatal(err)
-	}
-	short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	if _, _, err := two.Lock(short, "weir: orders/é"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("two own it: %v", err)
-	}
-	if held.Err() != nil {
-		t.Fatal("the owner has lost it")
-	}
-	release()
-	begin := time.Now()
-	_, release, err = two.Lock(within(t), "weir: orders/é")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(begin); took > 9*time.Second {
-		t.Errorf("it took %v to get what had been released", took)
-	}
-	release()
 }

@@ -3,10 +3,7 @@ package jetstream
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strings"
-
-	"weir/broker"
 )
 
 // names makes NATS names of RabbitMQ's, and reads them back. Both ways are exact: no two names ever become one.
@@ -99,29 +96,6 @@ func (n names) parse(subject string) (exchange, key string, ok bool) {
 	}
 	key, ok = unwords(rest)
 	return exchange, key, ok
-}
-
-// filters are the filter subjects that match what an AMQP binding of a topic exchange with this key matches: "*" stands
-// for one word, "#" for any number of them. A key with "#" before its end, and words after, has no such filters.
-func (n names) filters(exchange, bindingKey string) ([]string, error) {
-	root := n.subjects + "x." + token(exchange)
-	if bindingKey == "#" {
-		return []string{root + ".>"}, nil
-	}
-	parts := strings.Split(bindingKey, ".")
-	for i, word := range parts {
-		switch {
-		case word == "#" && i == len(parts)-1:
-			return []string{root, root + ".>"}, nil
-		case word == "#":
-			return nil, fmt.Errorf("binding key %q: JetStream has no filter for # before the end: %w", bindingKey, broker.ErrUnsupported)
-		case word == "*":
-			root += ".*"
-		default:
-			root += "." + token(word)
-		}
-	}
-	return []string{root}, nil
 }
 
 // bounded shortens a name that is too long for JetStream, and keeps it unique by a hash.

@@ -171,6 +171,9 @@ func (b *Broker) locateBinding(ctx context.Context, at broker.Address, o broker.
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := b.anchor(ctx, stream); err != nil {
+		return nil, nil, err
+	}
 	own := at.Queue
 	if own == "" {
 		own = "weir: shovel " + o.Site + "/" + o.Link

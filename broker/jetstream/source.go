@@ -208,8 +208,9 @@ func (s *Source) onEnd(id string, h nats.Header) {
 	}
 	n, known := s.requests.ended(number, messages, bytes)
 	if known && status == "409" && messages == n.messages { // not even one fits
-		if s.requests.large {
-			s.doubted(errors.New("the next message is larger than the consumer lets a request be"))
+		if s.requests.large && n.bytes > 0 {
+			s.end(fmt.Errorf("the next message is larger than consumer %s of stream %s lets a request be, %d bytes: %w",
+				s.at.consumer, s.at.stream, n.bytes, broker.ErrUnsupported))
 		}
 		s.requests.large = true
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -206,6 +207,23 @@ func TestExistingLimitsHold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// A consumer that lets no request be as large as the next message would stand still for ever: the session ends and says so.
+func TestAMessageLargerThanRequestsMayBe(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	b := open(t, jetstream.Config{URIs: s.urls()})
+	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s"}})
+	createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C", MaxRequestMaxBytes: 500})
+	publish(t, js, "s", "small", strings.Repeat("x", 1000))
+	src := openSource(t, b, broker.Address{Stream: "S", Consumer: "C"}, broker.SourceOptions{})
+	if err := src.Ack(receive(t, src)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Receive(within(t)); !errors.Is(err, broker.ErrUnsupported) {
+		t.Errorf("got %v, want ErrUnsupported", err)
 	}
 }
 
@@ -507,6 +525,16 @@ func carry(t *testing.T, b *jetstream.Broker, from, to broker.Address, moved fun
 			return
 		}
 		flight = append(flight, sent{m, c})
+	}
+}
+
+// Whoever receives from an exchange has its anchor run: it changes what is bound, and a message of that moment must not be lost.
+func TestASourceOfAnExchangeHasItAnchored(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
+	openSource(t, b, broker.Address{Exchange: "x"}, broker.SourceOptions{})
+	if _, err := s.native(t).Consumer(within(t), "p_x_x", "weir-anchor"); err != nil {
+		t.Error(err)
 	}
 }
 
