@@ -19,7 +19,7 @@ func (d Delays) After(faults int) time.Duration {
 	if shift := faults - 1; shift < 63 && d.Min <= d.Max>>shift {
 		bound = d.Min << shift
 	}
-	return rand.N(bound+1) + time.Millisecond
+	return rand.N(max(bound, 1)) + time.Millisecond
 }
 
 // delays counts faults for a back-off that never gives up.
