@@ -91,12 +91,14 @@ type identity struct {
 }
 
 // of is the same each time the same message is sent to the same subject, and empty for a message that cannot be told
-// from others.
+// from others. When a message was stored is part of it: a server that has lost what was not on its disk yet gives the same
+// sequences to others.
 func (id *identity) of(m *broker.Message, subject string) string {
 	b := id.buffer[:0]
 	switch {
 	case m.Origin.Sequence != 0:
 		b = binary.BigEndian.AppendUint64(append(b, 's'), m.Origin.Sequence)
+		b = binary.BigEndian.AppendUint64(b, uint64(m.Origin.Stored.UnixNano()))
 	case id.byMessageID && m.Properties.MessageID != "":
 		b = appendField(append(b, 'm'), m.Properties.MessageID)
 	default:

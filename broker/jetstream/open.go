@@ -41,6 +41,9 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 	if s.window < o.Window {
 		s.log.Warn("window is cut by the consumer's max-ack-pending", "window", s.window, "wanted", o.Window)
 	}
+	if n := consumer.Config.MaxDeliver; n > 0 {
+		s.log.Warn("the consumer gives up a message after so many deliveries, and what a lost session held counts as delivered", "max-deliver", n)
+	}
 	s.read = newReader(b.names, stream, consumer, s.log)
 	if err := s.start(); err != nil {
 		b.receiving.release(c)

@@ -95,6 +95,8 @@ func usable(info *jetstream.ConsumerInfo) error {
 		problem = "it is a push consumer; make a durable pull consumer"
 	case c.AckPolicy != jetstream.AckExplicitPolicy:
 		problem = fmt.Sprintf("its ack policy is %v, so sessions cannot settle what they hold and no more; it must be explicit", c.AckPolicy)
+	case c.HeadersOnly:
+		problem = "it delivers headers without bodies; make a consumer without headers_only"
 	case c.PriorityPolicy == jetstream.PriorityPolicyPinned:
 		problem = "it is pinned to one client; make a consumer without priority groups"
 	default:

@@ -298,17 +298,21 @@ func TestDuplicatesAreRemoved(t *testing.T) {
 	to("a.1", eu, from("S@1", 8))
 	to("a.1", eu, from("S@2", 7))
 	stored(5, "another subject, site, sequence, stream")
+	again := from("S@1", 7)
+	again.Origin.Stored = time.Unix(1, 0)
+	to("a.1", eu, again)
+	stored(6, "a server that has lost what was not on its disk yet gives a sequence a second time")
 	to("a.1", eu, from("queue", 0))
 	to("a.1", eu, from("queue", 0))
-	stored(7, "a message-id need not be unique")
+	stored(8, "a message-id need not be unique")
 	byID := broker.SinkOptions{Site: "eu", DeduplicateBy: "message-id"}
 	to("a.1", byID, from("queue", 0))
 	to("a.1", byID, from("queue", 0))
-	stored(8, "it is said to be unique")
+	stored(9, "it is said to be unique")
 	to("a.1", byID, from("other queue", 0))
 	to("a.1", byID, broker.Message{})
 	to("a.1", byID, broker.Message{})
-	stored(11, "it is unique in its queue; without one nothing is known")
+	stored(12, "it is unique in its queue; without one nothing is known")
 }
 
 // More than any window holds can be sent before the first answer, and every answer comes.

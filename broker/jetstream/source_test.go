@@ -130,6 +130,7 @@ func TestUnusableConsumers(t *testing.T) {
 	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s"}})
 	for name, c := range map[string]natsjs.ConsumerConfig{
 		"all":    {AckPolicy: natsjs.AckAllPolicy},
+		"bare":   {HeadersOnly: true},
 		"pinned": {PriorityPolicy: natsjs.PriorityPolicyPinned, PriorityGroups: []string{"g"}, PinnedTTL: time.Minute},
 	} {
 		c.Durable = name
@@ -142,7 +143,7 @@ func TestUnusableConsumers(t *testing.T) {
 	if _, err := js.CreateOrUpdatePushConsumer(within(t), "S", natsjs.ConsumerConfig{Durable: "push", DeliverSubject: "d"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"all", "none", "pinned", "push"} {
+	for _, name := range []string{"all", "bare", "none", "pinned", "push"} {
 		at := broker.Address{Stream: "S", Consumer: name}
 		if _, err := b.OpenSource(within(t), at, broker.SourceOptions{Window: 1}); !errors.Is(err, broker.ErrUnsupported) {
 			t.Errorf("consumer %s: got %v, want ErrUnsupported", name, err)
