@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -19,6 +21,23 @@ func TestExampleLoads(t *testing.T) {
 	want := []string{"upstreams.ap-catalog.expires", "upstreams.ap-catalog.message-ttl"}
 	if !reflect.DeepEqual(paths, want) {
 		t.Errorf("warnings %v, want %v", paths, want)
+	}
+}
+
+// The first configuration that anybody reads has nothing to be warned of.
+func TestReadmeIsFine(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(readme), "```yaml\n")
+	block, _, closed := strings.Cut(block, "```\n")
+	if !found || !closed {
+		t.Fatal("no configuration in README.md")
+	}
+	_, warnings, err := Parse("README.md", []byte(block), func(string) (string, bool) { return "", false })
+	if err != nil || len(warnings) > 0 {
+		t.Errorf("%v, %v", err, warnings)
 	}
 }
 

@@ -30,8 +30,10 @@ var (
 	ErrDrained = errors.New("the queue is empty: others have consumed the rest")
 )
 
-// ErrLengthUnknown: the broker does not tell how much there is, as a quorum queue under load does not. It may soon.
-var ErrLengthUnknown = errors.New("its length is not known now")
+// ErrLengthUnknown: the broker does not tell how much there is: RabbitMQ answers 0 for an empty queue and for a quorum queue
+// under load. It may tell soon.
+var ErrLengthUnknown = errors.New("its length is not known now: try again, or set management of the broker, without which RabbitMQ " +
+	"answers alike for an empty queue and for a busy one")
 
 // MoveOrder says what to move where, once.
 type MoveOrder struct {
