@@ -17,8 +17,9 @@ import (
 const (
 	// requestTimeout bounds one request to one node.
 	requestTimeout = 10 * time.Second
-	// mostAnswer bounds what is read of an answer.
-	mostAnswer = 16 << 20
+	// mostAnswer bounds what is read of an answer: RabbitMQ lists the bindings of an exchange in one piece, some 200 bytes
+	// each.
+	mostAnswer = 64 << 20
 )
 
 // management reads from RabbitMQ's management API.

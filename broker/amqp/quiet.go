@@ -33,6 +33,7 @@ type quiet struct {
 	last    time.Time // of the last message received, while keeping
 	trip    time.Duration
 
+	tag      string // of the consumer whose messages are received now
 	window   int
 	first    uint64              // tag of the consumer's first message
 	received uint64              // the last tag
@@ -61,10 +62,10 @@ func (q *quiet) roundTrip() time.Duration {
 }
 
 // begin is called before the first message of a consumer is received.
-func (q *quiet) begin(window int) {
+func (q *quiet) begin(tag string, window int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.window, q.first = window, q.received+1
+	q.tag, q.window, q.first = tag, window, q.received+1
 }
 
 // receive notes a message.
@@ -117,8 +118,12 @@ func (q *quiet) settled(t settlement) {
 	}
 }
 
-// full tells whether the consumer's window is, as the broker sees it.
-func (q *quiet) full() bool {
+// full tells whether a consumer's window is, as the broker sees it: then no more can be on its way. Of one whose messages
+// come later nobody knows yet. The caller holds mu.
+func (q *quiet) full(tag string) bool {
+	if tag != q.tag {
+		return false
+	}
 	unsettled := int(q.received) - int(max(q.floor, q.first-1))
 	for tag := range q.singles {
 		if tag >= q.first {
@@ -128,9 +133,16 @@ func (q *quiet) full() bool {
 	return unsettled >= q.window
 }
 
-// await begins to keep settlements back and returns when nothing is on its way, or does not come to an end. empty asks the
-// broker whether nothing is left to deliver.
-func (q *quiet) await(empty func() bool) {
+// isFull is full, for others.
+func (q *quiet) isFull(tag string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.full(tag)
+}
+
+// await begins to keep settlements back and returns when nothing is on its way to a consumer, or does not come to an end.
+// empty asks the broker whether nothing is left to deliver.
+func (q *quiet) await(tag string, empty func() bool) {
 	q.mu.Lock()
 	began := time.Now()
 	q.keeping, q.last = true, began
@@ -140,7 +152,7 @@ func (q *quiet) await(empty func() bool) {
 	defer tick.Stop()
 	for now := range tick.C {
 		q.mu.Lock()
-		full, silent, served := q.full(), now.Sub(q.last) >= silence, q.received >= q.first
+		full, silent, served := q.full(tag), now.Sub(q.last) >= silence, tag != q.tag || q.received >= q.first
 		q.mu.Unlock()
 		switch {
 		case full, now.Sub(began) > mostWait:

@@ -17,7 +17,7 @@ func nothing() bool { return true }
 func TestQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quiet
-		q.begin(1000)
+		q.begin("tag", 1000)
 		q.answered(100 * time.Millisecond)
 		var made []string
 		do := func(s settlement) error {
@@ -32,7 +32,7 @@ func TestQuiet(t *testing.T) {
 		begin := time.Now()
 		silent := make(chan time.Duration, 1)
 		go func() {
-			q.await(nothing)
+			q.await("tag", nothing)
 			silent <- time.Since(begin)
 		}()
 		for i := range 3 { // messages that were on their way
@@ -61,11 +61,11 @@ func TestQuiet(t *testing.T) {
 func TestQuietNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quiet
-		q.begin(1000)
+		q.begin("tag", 1000)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			q.await(nothing)
+			q.await("tag", nothing)
 		}()
 		begin := time.Now()
 		for {
@@ -86,17 +86,17 @@ func TestQuietNever(t *testing.T) {
 func TestQuietPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quiet
-		q.begin(1000)
+		q.begin("tag", 1000)
 		q.receive(1)
 		began := time.Now()
 		const pause = 2 * time.Second
-		q.await(func() bool { return time.Since(began) >= pause })
+		q.await("tag", func() bool { return time.Since(began) >= pause })
 		if took := time.Since(began); took < pause || took >= mostWait {
 			t.Errorf("waited for %v, though something was left for %v", took, pause)
 		}
-		q.begin(1000)
+		q.begin("tag", 1000)
 		began = time.Now()
-		q.await(func() bool { return false })
+		q.await("tag", func() bool { return false })
 		if took := time.Since(began); took > mostSilence {
 			t.Errorf("waited for %v for the turn of another consumer", took)
 		}
@@ -107,7 +107,7 @@ func TestQuietPause(t *testing.T) {
 func TestQuietFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quiet
-		q.begin(3)
+		q.begin("tag", 3)
 		for tag := range uint64(5) {
 			q.receive(tag + 1)
 		}
@@ -115,9 +115,14 @@ func TestQuietFull(t *testing.T) {
 		check(t, q.settle(settlement{tag: 1, multiple: true}, do))
 		check(t, q.settle(settlement{tag: 3}, do)) // 2, 4 and 5 are left
 		begin := time.Now()
-		q.await(nothing)
+		q.await("tag", nothing)
 		if took := time.Since(begin); took >= leastSilence {
 			t.Errorf("waited for %v though the window was full", took)
+		}
+		begin = time.Now()
+		q.await("the next one", nothing)
+		if took := time.Since(begin); took < leastSilence {
+			t.Errorf("waited for %v though it is the window of another consumer that is full", took)
 		}
 	})
 }
@@ -127,7 +132,7 @@ func TestQuietFull(t *testing.T) {
 func TestQuietForgets(t *testing.T) {
 	var q quiet
 	const window = 4
-	q.begin(window)
+	q.begin("tag", window)
 	do := func(settlement) error { return nil }
 	for tag := uint64(1); tag <= 1000; tag += 2 {
 		q.receive(tag)
@@ -139,12 +144,12 @@ func TestQuietForgets(t *testing.T) {
 		}
 	}
 	for tag := uint64(1001); tag <= 1000+window; tag++ {
-		if q.full() {
+		if q.full("tag") {
 			t.Fatalf("full before message %d", tag)
 		}
 		q.receive(tag)
 	}
-	if !q.full() {
+	if !q.full("tag") {
 		t.Error("not full")
 	}
 }

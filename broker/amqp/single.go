@@ -144,7 +144,7 @@ func (s *single) Stop(ctx context.Context) error {
 		select {
 		case <-s.atRest:
 		default:
-			s.quiet.await(s.empty)
+			s.quiet.await(s.active(), s.empty)
 			close(s.atRest)
 		}
 		return struct{}{}, nil

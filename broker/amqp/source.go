@@ -180,7 +180,7 @@ func (s *source) begin(window int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tag, s.deliveries = first.tag, first.deliveries
-	s.quiet.begin(window)
+	s.quiet.begin(first.tag, window)
 	return nil
 }
 
@@ -203,18 +203,23 @@ func (s *source) consume(window int) (follower, error) {
 
 // cancel ends the consumer, if there is one. What was delivered stays. Settlements are kept back until quiet ends that.
 func (s *source) cancel() error {
-	s.mu.Lock()
-	tag := s.tag
-	s.mu.Unlock()
+	tag := s.active()
 	if tag == "" {
 		return nil
 	}
-	s.quiet.await(s.empty)
+	s.quiet.await(tag, s.empty)
 	if err := s.ch.Cancel(tag, false); err != nil {
 		return lost(err, s.conn.wire)
 	}
 	s.forget()
 	return nil
+}
+
+// active is the tag of the consumer, empty without one.
+func (s *source) active() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tag
 }
 
 // empty asks whether nothing is left to deliver. An answer may overtake deliveries that the channel has yet to pass on, a
@@ -263,7 +268,10 @@ func (s *source) receive(ctx context.Context, atRest <-chan struct{}) (*broker.M
 				return nil, err
 			}
 		case <-atRest:
-			atRest, end = nil, time.After(settling)
+			if s.quiet.isFull(s.active()) {
+				return nil, io.EOF
+			}
+			atRest, end = nil, time.After(mostSilence) // what has come may still be on its way through amqp091-go
 		case <-end:
 			return nil, io.EOF
 		case <-ctx.Done():
@@ -277,7 +285,7 @@ func (s *source) advance(ctx context.Context) error {
 	s.mu.Lock()
 	resizing, stopped, err := s.resizing, s.stopped, s.err
 	if len(s.next) > 0 {
-		s.quiet.begin(s.next[0].window)
+		s.quiet.begin(s.next[0].tag, s.next[0].window)
 		s.deliveries, s.next = s.next[0].deliveries, s.next[1:]
 		s.mu.Unlock()
 		return nil
