@@ -69,6 +69,30 @@ func TestABindingThatOneOfTwoGatewaysCannotSeeIsServed(t *testing.T) {
 	})
 }
 
+// Ensure that another generation is bound with what the last one was, also where this gateway does not know of it.
+func TestAnotherGenerationIsBoundWithWhatAnotherGatewayHasBound(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.consumer(w.eu, "shop", "a")
+		there := &unlisted{Broker: w.eu}
+		one := w.gatewayOver("eu", map[string]broker.Broker{"eu": there, "us": w.us}, fromUS)
+		one.equal("us/exchanges/catalog", 1)
+		two := w.gateway("eu", fromUS)
+		two.equal("us/exchanges/catalog", 1)
+		there.off.Store(true)
+		w.eu.Bind("shop", "catalog", "b")
+		w.eu.Unbind("shop", "catalog", "a")
+		two.equal("us/exchanges/catalog", 1)
+		w.within(10*time.Second, "it is mirrored", func() bool { return slices.Equal(w.boundTo(w.us, buffer), []string{"b"}) })
+		two.stop()
+		one.apply(strings.Replace(fromUS, "broker: us", "broker: us, message-ttl: 1h", 1))
+		w.within(time.Minute, "the old one has gone", func() bool { return slices.Equal(w.buffers(w.us), []string{buffer + " (2)"}) })
+		w.publish(w.us, "b", "wanted")
+		w.gets(w.eu, "shop", "wanted")
+		there.off.Store(false)
+		w.within(time.Minute, "it is bound as it should be", func() bool { return slices.Equal(w.boundTo(w.us, buffer+" (2)"), []string{"b"}) })
+	})
+}
+
 // unreadable is RabbitMQ without a management API: bindings can be made and not be read back.
 type unreadable struct{ *memory.Broker }
 

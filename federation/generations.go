@@ -114,6 +114,24 @@ func (m *mirror) use(n int, existing []int) {
 	}
 }
 
+// boundOthers is what other generations are still bound with, whichever way.
+func (m *mirror) boundOthers(ctx context.Context, b broker.Buffers) (all []broker.Binding, err error) {
+	for _, name := range m.others {
+		if m.unbound[name] {
+			continue
+		}
+		of := m.as(name)
+		for _, of.FirstHop = range []bool{true, false} {
+			bound, err := b.Bound(ctx, of)
+			if err != nil && !errors.Is(err, broker.ErrNotFound) {
+				return nil, err
+			}
+			all = append(all, bound...)
+		}
+	}
+	return all, nil
+}
+
 // unbindOthers keeps what is new out of other generations, once the one in use is bound. What was published in between is
 // in both.
 func (m *mirror) unbindOthers(ctx context.Context, b broker.Buffers) error {

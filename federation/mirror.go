@@ -196,7 +196,7 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 }
 
 // bind makes its bindings those that are wanted. Another gateway may have bound it with what this one does not know of
-// yet: so what has been read back is removed only if it was not bound downstream later.
+// yet: so what has been read back is removed, or left to another generation, only if it was not bound downstream later.
 func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream observed) error {
 	from, to, err := m.pair.identities(ctx)
 	if err != nil {
@@ -215,7 +215,12 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream observed
 	}
 	var kept []broker.Binding
 	if downstream.asked.Before(m.readBackAt) {
-		kept, remove = remove, nil
+		others, err := m.boundOthers(ctx, b)
+		if err != nil {
+			return err
+		}
+		carried := without(others, slices.Concat(want, m.bound))
+		add, remove, kept = slices.Concat(add, carried), nil, slices.Concat(remove, carried)
 	}
 	if len(add)+len(remove) > 0 {
 		if err := b.Rebind(ctx, m.as(m.current), add, remove); err != nil {
