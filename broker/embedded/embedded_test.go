@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,40 +47,55 @@ func connect(t *testing.T, url string, o ...nats.Option) jetstream.JetStream {
 	return js
 }
 
-// create makes a stream; right after a start or the loss of a node that may take a few tries.
-func create(t *testing.T, js jetstream.JetStream, replicas int) jetstream.Stream {
+// answered makes a request until there is an answer: right after a start, or the loss of a node, there may be no leader.
+func answered(t *testing.T, request func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	all, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	for {
-		try, done := context.WithTimeout(ctx, time.Second) // a request before there is a leader gets no answer
-		s, err := js.CreateOrUpdateStream(try, jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}, Replicas: replicas})
+	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
+		try, done := context.WithTimeout(all, 5*time.Second)
+		err := request(try)
 		done()
 		if err == nil {
-			return s
+			tick.Stop()
+			return
 		}
-		if ctx.Err() != nil {
+		if all.Err() != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
+func create(t *testing.T, js jetstream.JetStream, replicas int) {
+	t.Helper()
+	answered(t, func(ctx context.Context) error {
+		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}, Replicas: replicas})
+		return err
+	})
+}
+
+// publish stores n messages, each once, however often it is sent.
 func publish(t *testing.T, js jetstream.JetStream, n int) {
 	t.Helper()
 	for i := range n {
-		if _, err := js.Publish(t.Context(), "orders.new", fmt.Append(nil, i), jetstream.WithRetryAttempts(20)); err != nil {
-			t.Fatal(err)
-		}
+		id := jetstream.WithMsgID(rand.Text())
+		answered(t, func(ctx context.Context) error {
+			_, err := js.Publish(ctx, "orders.new", fmt.Append(nil, i), id)
+			return err
+		})
 	}
 }
 
-func stored(t *testing.T, js jetstream.JetStream) uint64 {
+func stored(t *testing.T, js jetstream.JetStream) (n uint64) {
 	t.Helper()
-	s, err := js.Stream(t.Context(), "ORDERS")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.CachedInfo().State.Msgs
+	answered(t, func(ctx context.Context) error {
+		s, err := js.Stream(ctx, "ORDERS")
+		if err == nil {
+			n = s.CachedInfo().State.Msgs
+		}
+		return err
+	})
+	return n
 }
 
 // Ensure what was stored is there after a restart, over TCP and within the process.

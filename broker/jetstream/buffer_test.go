@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,16 +58,20 @@ func TestAPublishAfterARebindIsNotLost(t *testing.T) {
 		bind(t, b, buffer, key)
 		publish(t, js, "p.x.x."+key, key)
 	}
-	consumers, err := js.Stream(within(t), "p_x_x")
-	if err != nil {
-		t.Fatal(err)
-	}
 	leader := ""
-	for c := range consumers.ListConsumers(within(t)).Info() {
-		if strings.HasPrefix(c.Name, "weir:") {
-			leader = c.Cluster.Leader
+	asked(t, func(ctx context.Context) error {
+		stream, err := js.Stream(ctx, "p_x_x")
+		if err != nil {
+			return err
 		}
-	}
+		consumers := stream.ListConsumers(ctx)
+		for c := range consumers.Info() {
+			if strings.HasPrefix(c.Name, "weir:") {
+				leader = c.Cluster.Leader
+			}
+		}
+		return consumers.Err()
+	})
 	i := slices.IndexFunc(s.options, func(o server.Options) bool { return o.ServerName == leader })
 	if i < 0 {
 		t.Fatalf("the buffer has leader %q", leader)

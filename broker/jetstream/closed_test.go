@@ -13,12 +13,13 @@ import (
 	"weir/broker/jetstream"
 )
 
-// A request that nobody answers fails, however long its caller would wait.
+// A request that nobody answers is made again, and fails then, however long its caller would wait.
 func TestARequestThatIsNotAnsweredFails(t *testing.T) {
 	t.Parallel()
 	s := startSystem(t, 1, func(o *server.Options) { o.JetStream = false })
 	nc := s.native(t).Conn()
-	if _, err := nc.SubscribeSync("$JS.API.>"); err != nil { // there is somebody, and silent
+	requests, err := nc.SubscribeSync("$JS.API.>") // there is somebody, and silent
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := nc.Flush(); err != nil {
@@ -34,6 +35,9 @@ func TestARequestThatIsNotAnsweredFails(t *testing.T) {
 	case err := <-answered:
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want that there is no answer", err)
+		}
+		if n, _, err := requests.Pending(); err != nil || n != 2 {
+			t.Errorf("%d requests, %v; want 2", n, err)
 		}
 	case <-within(t).Done():
 		t.Fatal("it waits for ever")

@@ -1,6 +1,8 @@
 package jetstream_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -130,23 +132,24 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 			if at.Exchange != "" {
 				name = c.SubjectPrefix + "_x_" + escape(at.Exchange)
 			}
-			stream, err := js.Stream(within(t), name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			consumer, err := stream.Consumer(within(t), escape(at.Queue))
-			if err != nil {
-				t.Fatal(err)
-			}
+			var stream natsjs.Stream
+			var consumer natsjs.Consumer
+			asked(t, func(ctx context.Context) (err error) {
+				if stream, err = js.Stream(ctx, name); err == nil {
+					consumer, err = stream.Consumer(ctx, escape(at.Queue))
+				}
+				return err
+			})
 			return stream.CachedInfo().Config.Storage == natsjs.FileStorage && consumer.CachedInfo().Config.Durable != ""
 		},
 		Nowhere: brokertest.Route{Exchange: exchange(t, b), RoutingKey: "nobody.wants.it"}, TooLarge: maxPayload + 1, UserID: "anybody",
 		Knows: brokertest.Known{Ready: true, Unacked: true, Consumers: true, Oldest: true},
 		Consume: func(q brokertest.Queue) func() {
-			consumer, err := js.Consumer(within(t), c.SubjectPrefix+"_q_"+q.Source.Queue, q.Source.Queue)
-			if err != nil {
-				t.Fatal(err)
-			}
+			var consumer natsjs.Consumer
+			asked(t, func(ctx context.Context) (err error) {
+				consumer, err = js.Consumer(ctx, c.SubjectPrefix+"_q_"+q.Source.Queue, q.Source.Queue)
+				return err
+			})
 			consuming, err := consumer.Consume(func(m natsjs.Msg) { _ = m.Ack() })
 			if err != nil {
 				t.Fatal(err)
@@ -157,9 +160,13 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 			stream, consumer := c.SubjectPrefix+"_x_"+exchange, fresh("bound")
 			createConsumer(t, js, stream, natsjs.ConsumerConfig{Durable: consumer, FilterSubject: c.SubjectPrefix + ".x." + exchange + "." + as.Key})
 			return broker.Binding{Destination: consumer, Key: as.Key}, func() {
-				if err := js.DeleteConsumer(within(t), stream, consumer); err != nil {
-					t.Fatal(err)
-				}
+				asked(t, func(ctx context.Context) error {
+					err := js.DeleteConsumer(ctx, stream, consumer)
+					if errors.Is(err, natsjs.ErrConsumerNotFound) {
+						return nil
+					}
+					return err
+				})
 			}
 		},
 		Cut:  all((*brokertest.Proxy).Cut),

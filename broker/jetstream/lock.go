@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,37 +26,10 @@ const (
 	bucketPatience = 5 * time.Second
 )
 
-// lease is the context of an owner. It ends by itself when the last renewal is too old, even if nothing has run since:
-// Err looks at the clock.
-type lease struct {
-	context.Context
-	lose context.CancelCauseFunc
-
-	mu    sync.Mutex
-	until time.Time
-}
-
 var (
 	errLockLost  = fmt.Errorf("the lock could not be renewed in time: %w", broker.ErrLost)
 	errLockTaken = errors.New("somebody else owns the lock")
 )
-
-// Err implements context.Context.
-func (l *lease) Err() error {
-	l.mu.Lock()
-	late := time.Now().After(l.until)
-	l.mu.Unlock()
-	if late {
-		l.lose(errLockLost)
-	}
-	return l.Context.Err()
-}
-
-func (l *lease) renewed(asked time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.until = asked.Add(lockTrust)
-}
 
 // Lock implements broker.Locker. The lock ends with the connection it was made on, and with the Broker.
 func (b *Broker) Lock(ctx context.Context, name string) (held context.Context, release func(), err error) {

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -68,8 +69,8 @@ func (b *Broker) api(ctx context.Context, resource string, request func(context.
 	return b.call(ctx, resource, func(ctx context.Context, c *conn) error { return request(ctx, c.js) })
 }
 
-// call makes a request. If the connection is lost meanwhile, the request is made again on another one, once: that the
-// old one was dead may not have been known. Every request to the API can be made twice.
+// call makes a request. It is made again, once, if the connection is lost meanwhile, which may have been dead before, or if
+// nobody answers: a cluster drops what comes while a leader is elected. Every request to the API can be made twice.
 func (b *Broker) call(ctx context.Context, resource string, request func(context.Context, *conn) error) error {
 	for again := false; ; again = true {
 		c, err := b.manage(ctx)
@@ -77,7 +78,7 @@ func (b *Broker) call(ctx context.Context, resource string, request func(context
 			return err
 		}
 		err = c.call(ctx, resource, func(ctx context.Context) error { return request(ctx, c) })
-		if again || err == nil || !c.dead() || ctx.Err() != nil {
+		if again || err == nil || ctx.Err() != nil || !c.dead() && !errors.Is(err, errNoAnswer) {
 			return err
 		}
 	}

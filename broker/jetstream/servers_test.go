@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -167,6 +168,27 @@ var names atomic.Int64
 
 // fresh is a name that no other test uses.
 func fresh(kind string) string { return fmt.Sprint(kind, names.Add(1)) }
+
+// asked makes a request until there is an answer: a cluster drops what comes while it elects a leader.
+func asked(t testing.TB, request func(context.Context) error) {
+	t.Helper()
+	eventually(t, "answer", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err := request(ctx)
+		if err != nil && !unavailable(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+// unavailable reports whether a cluster has no leader that could say anything about a request now.
+func unavailable(err error) bool {
+	api, told := errors.AsType[*natsjs.APIError](err)
+	return told && api.Code == 503 || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, natsjs.ErrNoStreamResponse) ||
+		errors.Is(err, nats.ErrNoResponders)
+}
 
 // soon is a context for a question that is asked again: a node that is going takes some with it.
 func soon(t testing.TB) context.Context {

@@ -48,10 +48,11 @@ func answer(t testing.TB, c broker.Confirm) error {
 
 func createStream(t testing.TB, js natsjs.JetStream, c natsjs.StreamConfig) natsjs.Stream {
 	t.Helper()
-	s, err := js.CreateStream(within(t), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var s natsjs.Stream
+	asked(t, func(ctx context.Context) (err error) {
+		s, err = js.CreateStream(ctx, c)
+		return err
+	})
 	return s
 }
 
@@ -60,10 +61,11 @@ func createConsumer(t testing.TB, js natsjs.JetStream, stream string, c natsjs.C
 	if c.AckPolicy == 0 {
 		c.AckPolicy = natsjs.AckExplicitPolicy
 	}
-	made, err := js.CreateOrUpdateConsumer(within(t), stream, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var made natsjs.Consumer
+	asked(t, func(ctx context.Context) (err error) {
+		made, err = js.CreateOrUpdateConsumer(ctx, stream, c)
+		return err
+	})
 	return made
 }
 
@@ -351,12 +353,16 @@ func TestAnchor(t *testing.T) {
 		}
 	}
 	<-js.PublishAsyncComplete()
-	published := time.Now()
-	if n := messages(t, js, "p_x_x"); n != 2500 && time.Since(begin) < 4*time.Second {
-		t.Fatalf("%d messages kept, want 2500", n)
+	stream, err := js.Stream(within(t), "p_x_x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := stream.CachedInfo().State
+	if stored.Msgs != 2500 && time.Since(begin) < 4*time.Second {
+		t.Fatalf("%d messages kept, want 2500", stored.Msgs)
 	}
 	eventually(t, "end of what nobody wants", func() bool { return messages(t, js, "p_x_x") == 0 })
-	if age := time.Since(published); age < 4*time.Second {
+	if age := time.Since(stored.LastTime); age < 4*time.Second {
 		t.Errorf("gone after %v, want them kept for about 5 s", age)
 	}
 }
@@ -397,11 +403,14 @@ func TestAPublishThatRacesABindingIsNotLost(t *testing.T) {
 			t.Fatalf("message %d, whose binding has been made: %v", i, err)
 		}
 	}
-	consumer, err := js.Consumer(within(t), "p_x_x", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leader := consumer.CachedInfo().Cluster.Leader
+	leader := ""
+	asked(t, func(ctx context.Context) error {
+		consumer, err := js.Consumer(ctx, "p_x_x", "c")
+		if err == nil {
+			leader = consumer.CachedInfo().Cluster.Leader
+		}
+		return err
+	})
 	for i, n := range s.servers {
 		if n.Name() == leader {
 			s.stop(i)

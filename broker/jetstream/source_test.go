@@ -43,9 +43,11 @@ func receive(t testing.TB, s broker.Source) *broker.Message {
 func publish(t testing.TB, js natsjs.JetStream, subject string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
-		if _, err := js.Publish(within(t), subject, []byte(body)); err != nil {
-			t.Fatal(err)
-		}
+		id := natsjs.WithMsgID(fresh("id")) // so that it is stored once, however often it is sent
+		asked(t, func(ctx context.Context) error {
+			_, err := js.Publish(ctx, subject, []byte(body), id)
+			return err
+		})
 	}
 }
 
