@@ -32,8 +32,10 @@ func (a *app) pauseCommand() *cobra.Command {
 				return err
 			case s.State == link.Paused:
 				a.print("%s is paused (%s)", printable(s.Name), printable(s.Reason))
+			case s.State == link.Finished:
+				a.print("%s has finished already", printable(s.Name))
 			default:
-				a.print("%s is %s, and pauses as soon as it can", printable(s.Name), s.State)
+				a.print("%s is %s still, and pauses when what is in flight has been brought over", printable(s.Name), s.State)
 			}
 			return nil
 		}),

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/configs"
+	"weir/internal/gateway"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -92,6 +93,8 @@ type plan struct {
 	Restart []string `json:"restart"`
 	Stop    []string `json:"stop"`
 	Keep    []string `json:"keep"`
+	// Waiting are the keys that a reload leaves to the next start of the process.
+	Waiting []string `json:"waiting-for-restart,omitempty"`
 }
 
 // difference is one place where they do.
@@ -105,6 +108,11 @@ type difference struct {
 func newPlan(running, wanted map[string]any) plan {
 	p := plan{Differences: []difference{}, Start: []string{}, Restart: []string{}, Stop: []string{}, Keep: []string{}}
 	p.compare(nil, running, wanted)
+	for _, d := range p.Differences {
+		if key, is := gateway.AtRestart(d.Path); is && !slices.Contains(p.Waiting, key) {
+			p.Waiting = append(p.Waiting, key)
+		}
+	}
 	before, after := block(running, "shovels"), block(wanted, "shovels")
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		switch now, still := after[name]; {
@@ -203,6 +211,9 @@ func (a *app) printPlan(p plan) {
 		}
 	}
 	a.print("%-8s %s", "keep", count(len(p.Keep), "shovel"))
+	if len(p.Waiting) > 0 {
+		a.print("waits for a restart of weir: %s", strings.Join(p.Waiting, ", "))
+	}
 }
 
 // brieflyJSON is a value as it stands in the file, or nearly so.

@@ -105,6 +105,21 @@ func TestHeartbeatInWords(t *testing.T) {
 	}
 }
 
+// A small screen says that there is more.
+func TestTopFitsTheScreen(t *testing.T) {
+	lines := []string{"verdict", "", "LINK", "a", "b", "c"}
+	for height, want := range map[int]string{
+		8: "verdict//LINK/a/b/c//sort: ",
+		7: "verdict//LINK/a/b//1 more below    sort: ",
+		5: "verdict//LINK//3 more below    sort: ",
+		1: "6 more below    sort: ",
+	} {
+		if got := strings.Join(fitting(lines, height), "/"); !strings.HasPrefix(got, want) {
+			t.Errorf("%d lines: got %q, want %q", height, got, want)
+		}
+	}
+}
+
 // What brokers say goes to a terminal. It must not steer it, and a row stays a row.
 func TestNothingSteersTheTerminal(t *testing.T) {
 	hostile := "\x1b]0;gotcha\a\x1b[2J\rfirst\nsecond\u009b31m"

@@ -200,18 +200,28 @@ func (t *top) draw() {
 		_, _ = fmt.Fprintf(t.out, "%s\n\n", strings.Join(lines, "\n"))
 		return
 	}
-	lines = append(lines, "", "sort: n name  s state  r rate  w waiting  i in flight    q quit")
 	width, height, err := term.GetSize(int(t.screen.Fd()))
 	if err != nil {
 		width, height = 80, 24
 	}
 	var out strings.Builder
 	out.WriteString("\x1b[H")
-	for _, line := range lines[:min(len(lines), height-1)] {
+	for _, line := range fitting(lines, height-1) {
 		out.WriteString(text.Trim(line, width) + "\x1b[0m\x1b[K\r\n")
 	}
 	out.WriteString("\x1b[J")
 	_, _ = io.WriteString(t.out, out.String())
+}
+
+// fitting adds what keys do, and leaves out what does not fit on a screen of so many lines.
+func fitting(lines []string, height int) []string {
+	keys := "sort: n name  s state  r rate  w waiting  i in flight    q quit"
+	if room := max(0, height-2); len(lines) > room {
+		keys = fmt.Sprintf("%d more below    %s", len(lines)-room, keys)
+		lines = lines[:room]
+	}
+	all := append(slices.Clip(lines), "", keys)
+	return all[max(0, len(all)-height):]
 }
 
 // measured are the rows of a snapshot with their rates since an earlier one.

@@ -16,15 +16,21 @@ import (
 const settle = 500 * time.Millisecond
 
 // watchFile tells when the contents of a file are other than those that have been seen, until stop is called. It watches
-// the folder, because most programs replace a file rather than write to it.
+// the folder, because most programs replace a file rather than write to it; of a link, that of the file it leads to, too.
 func watchFile(file string, seen []byte, log *slog.Logger) (changed <-chan struct{}, stop func(), err error) {
 	events, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, nil, fmt.Errorf("watch %s: %w", file, err)
 	}
-	if err := events.Add(filepath.Dir(file)); err != nil {
-		_ = events.Close()
-		return nil, nil, fmt.Errorf("watch %s: %w", file, err)
+	folders := []string{filepath.Dir(file)}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		folders = append(folders, filepath.Dir(real))
+	}
+	for _, folder := range folders { // the same one twice does no harm
+		if err := events.Add(folder); err != nil {
+			_ = events.Close()
+			return nil, nil, fmt.Errorf("watch %s: %w", file, err)
+		}
 	}
 	tell, over := make(chan struct{}, 1), make(chan struct{})
 	var following sync.WaitGroup

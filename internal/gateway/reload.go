@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"weir/configs"
@@ -87,17 +88,34 @@ func (g *Gateway) reject(err error) {
 	}
 }
 
-// waiting names the settings of the process in which cfg differs from what the process was started with.
+// Settings of the process, which take effect when it starts.
+const (
+	adminKey  = "admin"
+	formatKey = "telemetry.logs.format"
+	tracesKey = "telemetry.traces"
+)
+
+// waiting names those in which cfg differs from what the process was started with.
 func waiting(first, cfg *configs.Config) []string {
 	var keys []string
 	if first.Admin != cfg.Admin {
-		keys = append(keys, "admin")
+		keys = append(keys, adminKey)
 	}
 	if first.Telemetry.Logs.Format != cfg.Telemetry.Logs.Format {
-		keys = append(keys, "telemetry.logs.format")
+		keys = append(keys, formatKey)
 	}
 	if first.Telemetry.Traces != cfg.Telemetry.Traces {
-		keys = append(keys, "telemetry.traces")
+		keys = append(keys, tracesKey)
 	}
 	return keys
+}
+
+// AtRestart finds, for a place in the configuration, the key that a reload leaves to the next start of the process.
+func AtRestart(place string) (key string, is bool) {
+	for _, key := range []string{adminKey, formatKey, tracesKey} {
+		if place == key || strings.HasPrefix(place, key+".") {
+			return key, true
+		}
+	}
+	return "", false
 }
