@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"net"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
@@ -123,7 +124,14 @@ func (b *brokers) holding(nodes []endpoint) *broker {
 // the host of RabbitMQ. How weir reaches that is said by --local; what a uri adds is its virtual host and its user.
 func (b *brokers) settle(e endpoint) endpoint {
 	isHome := slices.ContainsFunc(b.home, func(h endpoint) bool { return h.node == e.node })
-	if !e.direct && !isHome && !slices.Contains(loopback, e.node) {
+	host, port, _ := net.SplitHostPort(e.node)
+	isLoopback := slices.Contains(loopback, host)
+	switch usual := port == "5672" || port == "5671"; {
+	case e.direct || isHome || isLoopback && usual:
+	case isLoopback:
+		e.remark("%s was the host of RabbitMQ; write its name if weir runs elsewhere", host)
+		return e
+	default:
 		return e
 	}
 	l := b.home[0].login
@@ -138,10 +146,8 @@ func (b *brokers) settle(e endpoint) endpoint {
 	return settled
 }
 
-// loopback is where a RabbitMQ node finds itself.
-var loopback = []string{
-	"localhost:5672", "127.0.0.1:5672", "[::1]:5672", "localhost:5671", "127.0.0.1:5671", "[::1]:5671",
-}
+// loopback is how a RabbitMQ node finds its own host.
+var loopback = []string{"localhost", "127.0.0.1", "::1"}
 
 // fillIn is a broker of which nothing is known: weir loads it, and cannot connect.
 func (b *brokers) fillIn(owner string) *broker {

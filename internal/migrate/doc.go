@@ -7,10 +7,12 @@
 //	brokers.go      uris -> the brokers: of weir.yaml, one for each cluster, virtual host and login
 //	names.go        names of brokers and of variables; names that two virtual hosts share
 //	upstreams.go    federation-upstream, federation-upstream-set
-//	policies.go     policies, and what else decides which one counts
+//	policies.go     policies that federate
+//	overlap.go      what other rules of RabbitMQ have to do with them
 //	shovels.go      dynamic shovels
 //	remarks.go      what an operator must know
-//	yaml.go         the file
+//	yaml.go         mappings, lists and values
+//	file.go         the file, part by part
 //	import.go       the order of all that; start here
 //
 // A password never leaves this package: the file names a variable in its place.

@@ -70,9 +70,9 @@ func (i *importer) head() block {
 	if home != nil {
 		b.text("local", home.name)
 	}
-	for _, p := range i.needless {
-		if p.broker != home {
-			p.in.Content = slices.Insert(p.in.Content, 0, text(p.key), p.broker.reference())
+	for _, m := range i.mentions {
+		if m.broker != home {
+			m.in.Content = slices.Insert(m.in.Content, 0, text(m.key), m.broker.reference())
 		}
 	}
 	i.brokers.tell()

@@ -84,12 +84,12 @@ type importer struct {
 	bySet      map[scoped]string // their names in the file
 	taken      map[string]names  // by section
 	sections   map[string]map[string]*yaml.Node
-	needless   []place
+	mentions   []mention
 	remarks    remarks
 }
 
-// place is a key that names a broker, which is left out where it is the only local one.
-type place struct {
+// mention is a key that names a broker. It is not written where that is the only local one.
+type mention struct {
 	in     block
 	key    string
 	broker *broker
@@ -182,5 +182,5 @@ func (i *importer) sayAt(place string) func(format string, args ...any) {
 
 // unlessLocal notes that a block names a broker, which goes without saying where it is the only local one.
 func (i *importer) unlessLocal(in block, key string, b *broker) {
-	i.needless = append(i.needless, place{in, key, b})
+	i.mentions = append(i.mentions, mention{in, key, b})
 }

@@ -64,7 +64,7 @@ func comment(texts []string) string {
 	var lines []string
 	for _, text := range texts {
 		line := "#"
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			if len(line)+1+len(word) > commentWidth && line != "#  " {
 				lines = append(lines, line)
 				line = "#  "

@@ -41,7 +41,7 @@ const defaultHeartbeat = 10 * time.Second
 // false where it cannot be read, also because it is encrypted; nothing of it is ever quoted.
 func parse(text, vhost string) (e endpoint, ok bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || u.Scheme != "amqp" && u.Scheme != "amqps" {
+	if err != nil || u.Opaque != "" || u.Scheme != "amqp" && u.Scheme != "amqps" || split(u) {
 		return endpoint{}, false
 	}
 	e.login = login{vhost: vhost, secure: u.Scheme == "amqps"}
@@ -74,6 +74,11 @@ func parse(text, vhost string) (e endpoint, ok bool) {
 	e.node = net.JoinHostPort(strings.ToLower(u.Hostname()), port(u))
 	e.written = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 	return e, u.Hostname() != ""
+}
+
+// split tells whether a password that was not escaped has split a uri, so that the rest of it looks like a path or a parameter.
+func split(u *url.URL) bool {
+	return u.Fragment != "" || strings.Contains(u.RawQuery, "@") || u.User == nil && strings.Contains(u.Path, "@")
 }
 
 // encrypted begins what RabbitMQ has encrypted with a key of its own.
