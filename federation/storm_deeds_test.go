@@ -12,16 +12,16 @@ import (
 // stormWords make keys, and with wildcards patterns.
 var stormWords = []string{"a", "b", "c", "d"}
 
-func (s *storm) key() string { return one(s, stormWords) + "." + one(s, stormWords) }
+func (s *storm) key() string { return one(s.Rand, stormWords) + "." + one(s.Rand, stormWords) }
 
 func (s *storm) pattern() string {
 	words := append([]string{"*", "#"}, stormWords...)
-	return one(s, words) + "." + one(s, words)
+	return one(s.Rand, words) + "." + one(s.Rand, words)
 }
 
 func (s *storm) publishSome() {
 	for range s.IntN(20) {
-		at, exchange, key := s.anySite(), one(s, stormExchanges), s.key()
+		at, exchange, key := s.anySite(), one(s.Rand, stormExchanges), s.key()
 		if !has(at, exchange) {
 			continue
 		}
@@ -42,12 +42,17 @@ func has(at *site, exchange string) bool {
 
 // gentle deeds: those of applications and operators, on a healthy network.
 func (s *storm) gentle() []func() {
-	bind, unbind := s.bind, s.unbind
-	return []func(){
-		bind, bind, bind, bind, unbind, unbind,
+	return append(s.everyday(),
+		s.bind, s.bind, s.bind, s.bind, s.unbind, s.unbind,
 		func() { s.declare(s.anySite()) },
 		s.deleteQueue,
 		s.deleteExchange, s.declareExchange, s.declareExchange,
+	)
+}
+
+// everyday deeds concern any federation.
+func (s *storm) everyday() []func() {
+	return []func(){
 		func() {
 			at, d := s.anySite(), time.Duration(s.IntN(200))*time.Millisecond
 			s.say("%s takes %v to confirm", at.name, d)
@@ -69,8 +74,17 @@ func (s *storm) gentle() []func() {
 	}
 }
 
-// rough deeds: connections and brokers that fail, and edits that change buffers.
+// rough deeds: faults, and edits that change buffers.
 func (s *storm) rough() []func() {
+	return append(s.faults(),
+		func() { s.edit(func(p *policy) { p.ttl = []int{0, 100, 200}[s.IntN(3)] }) },
+		func() { s.edit(func(p *policy) { p.ttl = []int{0, 100, 200}[s.IntN(3)] }) },
+		func() { s.switchOff(s.IntN(8) == 0) },
+	)
+}
+
+// faults are connections and brokers that fail.
+func (s *storm) faults() []func() {
 	cut := func(closed error) func() {
 		return func() {
 			r, which := s.anyRoad()
@@ -104,9 +118,6 @@ func (s *storm) rough() []func() {
 				at.ReleaseConfirms()
 			}
 		},
-		func() { s.edit(func(p *policy) { p.ttl = []int{0, 100, 200}[s.IntN(3)] }) },
-		func() { s.edit(func(p *policy) { p.ttl = []int{0, 100, 200}[s.IntN(3)] }) },
-		func() { s.switchOff(s.IntN(8) == 0) },
 	}
 }
 
@@ -121,7 +132,7 @@ func (s *storm) declare(at *site) {
 func (s *storm) bind() {
 	at := s.anySite()
 	if names := apps(at); len(names) > 0 {
-		s.bindTo(at, one(s, names))
+		s.bindTo(at, one(s.Rand, names))
 	}
 }
 
@@ -133,7 +144,7 @@ func apps(at *site) []string {
 func isApp(at *site, queue string) bool { return len(queue) > 3 && queue[:3] == at.name+"-" }
 
 func (s *storm) bindTo(at *site, queue string) {
-	b := &bound{queue: queue, exchange: one(s, stormExchanges), key: s.pattern(), known: map[string]bool{}}
+	b := &bound{queue: queue, exchange: one(s.Rand, stormExchanges), key: s.pattern(), known: map[string]bool{}}
 	same := func(other *bound) bool {
 		return !other.gone && other.queue == b.queue && other.exchange == b.exchange && other.key == b.key
 	}
@@ -150,7 +161,7 @@ func (s *storm) unbind() {
 	if len(at.bindings) == 0 {
 		return
 	}
-	if b := one(s, at.bindings); !b.lasting {
+	if b := one(s.Rand, at.bindings); !b.lasting {
 		s.say("unbind %s from %s with %s", b.queue, b.exchange, b.key)
 		at.Unbind(b.queue, b.exchange, b.key)
 		s.forget(at, b)
@@ -170,7 +181,7 @@ func (s *storm) deleteQueue() {
 	if len(names) < 3 {
 		return
 	}
-	name := one(s, names)
+	name := one(s.Rand, names)
 	if slices.ContainsFunc(at.bindings, func(b *bound) bool { return b.queue == name && b.lasting }) {
 		return
 	}
@@ -228,7 +239,7 @@ func (s *storm) pause() {
 		return
 	}
 	if all := p.names(); len(all) > 0 {
-		l, _ := p.Link(one(s, all))
+		l, _ := p.Link(one(s.Rand, all))
 		s.say("pause %s of %s", l.Status().Name, p.site)
 		l.Pause("by hand")
 	}
@@ -278,7 +289,7 @@ func (s *storm) edit(change func(*policy)) {
 	s.say("%s has the policy %+v", at.name, at.policy)
 	for _, p := range at.gateways {
 		if p.gateway != nil {
-			p.apply(at.text(s.maxHops))
+			p.apply(s.configure(at))
 		}
 	}
 }
@@ -293,7 +304,7 @@ func (s *storm) switchOff(off bool) {
 	s.say("the policy of %s is off: %v", at.name, off)
 	for _, p := range at.gateways {
 		if p.gateway != nil {
-			p.apply(at.text(s.maxHops))
+			p.apply(s.configure(at))
 		}
 	}
 	s.unsure = time.Now()
