@@ -180,14 +180,15 @@ func (s *source) begin(window int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tag, s.deliveries = first.tag, first.deliveries
-	s.quiet.begin(first.tag, window)
+	s.quiet.begin(first.tag, first.window)
 	return nil
 }
 
-// consume makes a consumer with a window.
+// consume makes a consumer with a window, as large as it can be.
 func (s *source) consume(window int) (follower, error) {
+	window = min(window, mostPrefetch)
 	asked := time.Now()
-	if err := s.ch.Qos(min(window, mostPrefetch), 0, false); err != nil {
+	if err := s.ch.Qos(window, 0, false); err != nil {
 		return follower{}, s.conn.explain(err)
 	}
 	s.quiet.answered(time.Since(asked))
