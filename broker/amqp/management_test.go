@@ -1,8 +1,12 @@
 package amqp
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,11 +50,16 @@ func TestManagementErrors(t *testing.T) {
 		want   error
 		asked  int // of two nodes
 	}{
-		"401":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, broker.ErrDenied, 1},
-		"403":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, broker.ErrDenied, 1},
-		"404":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, broker.ErrNotFound, 1},
-		"500":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }, nil, 2},
-		"not JSON": {func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") }, nil, 2},
+		"401":            {func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, broker.ErrDenied, 1},
+		"403":            {func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, broker.ErrDenied, 1},
+		"404":            {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, broker.ErrNotFound, 1},
+		"500":            {func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }, nil, 2},
+		"not JSON":       {func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") }, nil, 2},
+		"half an object": {func(w http.ResponseWriter) { fmt.Fprint(w, `{"type":"quorum",`) }, nil, 2},
+		"half an answer": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "100")
+			fmt.Fprint(w, `{"type":"quorum"}`)
+		}, nil, 2},
 		"endless": {func(w http.ResponseWriter) {
 			_, _ = w.Write([]byte(`{"type":"` + strings.Repeat("x", mostAnswer) + `"}`))
 		}, nil, 2},
@@ -89,6 +98,31 @@ func TestManagementFailover(t *testing.T) {
 	m.uris = []string{dead}
 	if _, err := m.queue(t.Context(), "/", "q"); err == nil || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Ensure a management API over TLS is verified by what the broker's TLS settings trust, those in force now.
+func TestManagementTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"type":"quorum"}`) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	trusting := x509.NewCertPool()
+	trusting.AddCert(server.Certificate())
+	var roots *x509.CertPool // of the system
+	m := newManagement(Config{
+		Management:  Management{URIs: []string{server.URL}},
+		Credentials: func() (string, string, error) { return "user", "secret", nil },
+		TLS:         func() (*tls.Config, error) { return &tls.Config{RootCAs: roots}, nil },
+	})
+	t.Cleanup(m.close)
+	_, err := m.queue(t.Context(), "/", "q")
+	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) {
+		t.Errorf("a certificate that nobody vouches for: %v", err)
+	}
+	roots = trusting
+	if q, err := m.queue(t.Context(), "/", "q"); err != nil || q.Type != "quorum" {
+		t.Errorf("one that is trusted now: %+v, %v", q, err)
 	}
 }
 
