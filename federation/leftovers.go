@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"weir/broker"
 	"weir/configs"
@@ -35,16 +36,15 @@ func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) {
 		all      []Leftover
 		problems []error
 	)
-	for name, u := range upstreams {
-		listed, err := u.waiting(ctx, 0)
-		if errors.Is(err, broker.ErrUnsupported) && !isUpstream(cfg, name) {
+	for name, answer := range listAll(ctx, upstreams) {
+		if errors.Is(answer.err, broker.ErrUnsupported) && !isUpstream(cfg, name) {
 			continue // nothing of weir's own can be there
 		}
-		if err != nil {
-			problems = append(problems, fmt.Errorf("buffers on %s: %w", name, err))
+		if answer.err != nil {
+			problems = append(problems, fmt.Errorf("buffers on %s: %w", name, answer.err))
 			continue
 		}
-		for _, w := range listed {
+		for _, w := range answer.listed {
 			mine := isFor(w.Name, cfg.Site+"/") || isFor(w.Name, cfg.Site+":")
 			undecided := slices.ContainsFunc(unknown, func(t string) bool { return isFor(w.Name, t) })
 			if mine && !undecided && !known[buffered{name, baseOf(w.Name)}] {
@@ -60,6 +60,25 @@ func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) {
 	})
 	slices.SortFunc(problems, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return all, errors.Join(problems...)
+}
+
+// listing is what one upstream says is there.
+type listing struct {
+	listed []broker.Waiting
+	err    error
+}
+
+// listAll asks all upstreams at a time, so that one which is silent takes no other's.
+func listAll(ctx context.Context, upstreams map[string]*upstream) map[string]*listing {
+	answers := make(map[string]*listing, len(upstreams))
+	var asking sync.WaitGroup
+	for name, u := range upstreams {
+		answer := &listing{}
+		answers[name] = answer
+		asking.Go(func() { answer.listed, answer.err = u.waiting(ctx, 0) })
+	}
+	asking.Wait()
+	return answers
 }
 
 // Remove takes one away. Unless force, one that holds messages or has a consumer stays: broker.ErrInUse. So does, always,

@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -67,6 +68,25 @@ func TestAPolicyThatGoesLeavesItsBuffer(t *testing.T) {
 		}
 		if left, err := g.Leftovers(w.Context()); len(left) != 0 || err != nil {
 			t.Errorf("leftovers %v, error %v, want none", left, err)
+		}
+	})
+}
+
+// Ensure that brokers which do not answer leave time for the others to tell what is on them.
+func TestASilentBrokerHidesNoOthersLeftovers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.consumer(w.eu, "shop", "#")
+		g := w.gateway("eu", strings.ReplaceAll(fromUS, "us", "ap"))
+		g.equal("ap/exchanges/catalog", 1)
+		g.apply("")
+		g.Drained()
+		w.us.Silent()
+		w.eu.Silent()
+		ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+		defer cancel()
+		left, err := g.Leftovers(ctx)
+		if len(left) != 1 || left[0].Broker != "ap" || err == nil {
+			t.Errorf("leftovers %v, error %v; want the one on ap, and an error about the others", left, err)
 		}
 	})
 }
