@@ -16,7 +16,7 @@ import (
 type demandGate struct {
 	at      end // the downstream
 	queue   string
-	place   *place // the same
+	queues  *queues
 	readers *readers
 	batches *batches
 	log     *slog.Logger
@@ -169,7 +169,7 @@ func (g *demandGate) consider(began time.Time, depth broker.Depth, err error, p 
 	g.unread, g.ready = err, depth.Ready
 	was := d.open
 	d.most = g.batches.largest()
-	granted = d.judge(look{at: began, depth: depth, progress: p, busy: g.place.busyUntil()})
+	granted = d.judge(look{at: began, depth: depth, progress: p, busy: g.queues.busyUntil(place{g.at.name, g.queue})})
 	if d.open != was {
 		g.changed = time.Now()
 		g.log.Debug("demand changed", "wanted", d.open, "why", d.why)

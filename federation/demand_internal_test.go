@@ -190,21 +190,21 @@ func TestReadingsAreSpaced(t *testing.T) {
 
 // The same message that visits a queue again and again has it count as busy for longer and longer.
 func TestABusyQueue(t *testing.T) {
-	var p place
+	p := place{"eu", "work"}
 	now := time.Unix(1000, 0)
 	for visits, want := range map[int64]time.Duration{
 		0: time.Second / 2, 1: time.Second / 2, 2: time.Second, 6: 16 * time.Second, 7: 30 * time.Second, 1 << 40: 30 * time.Second,
 	} {
-		p.busy.Store(0)
-		p.noneFree(visits, now)
-		if got := p.busyUntil().Sub(now); got != want {
+		q := newQueues()
+		q.noneFree(p, visits, now)
+		if got := q.busyUntil(p).Sub(now); got != want {
 			t.Errorf("%d visits: busy for %v, want %v", visits, got, want)
 		}
 	}
-	p.busy.Store(0)
-	p.noneFree(3, now)
-	p.noneFree(1, now.Add(time.Second))
-	if got := p.busyUntil().Sub(now); got != 2*time.Second {
+	q := newQueues()
+	q.noneFree(p, 3, now)
+	q.noneFree(p, 1, now.Add(time.Second))
+	if got := q.busyUntil(p).Sub(now); got != 2*time.Second {
 		t.Errorf("a first visit has shortened what a third one told: %v", got)
 	}
 }

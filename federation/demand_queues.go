@@ -1,57 +1,25 @@
 package federation
 
 import (
-	"runtime"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
-	"weak"
 )
 
 // queues is what the queue links of one process tell each other: about queues that are downstream of one link and upstream
-// of another, and how many depths are read on a broker. A nil *queues knows nothing.
+// of another, and how many depths are read on a broker.
 type queues struct {
 	mu      sync.Mutex
-	places  map[placeName]weak.Pointer[place] // of links there are: queues come and go
+	busy    map[place]time.Time // until then; those of which it has passed say nothing, and go when another one comes
 	readers map[string]*readers
 }
 
-type placeName struct{ broker, queue string }
-
 func newQueues() *queues {
-	return &queues{places: map[placeName]weak.Pointer[place]{}, readers: map[string]*readers{}}
-}
-
-// place is the one queue of that name. broker is the name it is declared under.
-func (q *queues) place(broker, queue string) *place {
-	if q == nil {
-		return &place{}
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	name := placeName{broker, queue}
-	p := q.places[name].Value()
-	if p == nil {
-		p = &place{name: name}
-		q.places[name] = weak.Make(p)
-		runtime.AddCleanup(p, q.forget, name)
-	}
-	return p
-}
-
-// forget: no link has that place any more, unless another one has been made by now.
-func (q *queues) forget(name placeName) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.places[name].Value() == nil {
-		delete(q.places, name)
-	}
+	return &queues{busy: map[place]time.Time{}, readers: map[string]*readers{}}
 }
 
 func (q *queues) on(broker string) *readers {
-	if q == nil {
-		return &readers{}
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.readers[broker] == nil {
@@ -66,10 +34,7 @@ func (q *queues) on(broker string) *readers {
 // send the last message to and fro for ever. But a link consumes with less priority than they, so a message that it gets
 // tells that none of them was free; and one that it brings back where it has been tells that none was. After either the
 // queue counts as busy for a moment, twice as long with each visit of the same message.
-type place struct {
-	name placeName    // also for its pointers: without any, a neighbour in memory might keep it
-	busy atomic.Int64 // until then, in ns since 1970
-}
+type place struct{ broker, queue string } // the name the broker is declared under
 
 // How long a queue counts as busy after the first visit of a message, and at most.
 const (
@@ -77,22 +42,30 @@ const (
 	longestBusy = 30 * time.Second
 )
 
-// noneFree notes that its consumers had no time for a message that has been there so many times.
-func (p *place) noneFree(visits int64, now time.Time) {
+// noneFree notes that the consumers of a queue had no time for a message that has been there so many times.
+func (q *queues) noneFree(p place, visits int64, now time.Time) {
 	busy := longestBusy
 	if shift := max(visits, 1) - 1; shift < 6 {
 		busy = firstBusy << shift
 	}
-	until := now.Add(busy).UnixNano()
-	for {
-		known := p.busy.Load()
-		if known >= until || p.busy.CompareAndSwap(known, until) {
-			return
-		}
+	until := now.Add(busy)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	known, is := q.busy[p]
+	if !is {
+		maps.DeleteFunc(q.busy, func(_ place, until time.Time) bool { return until.Before(now) })
+	}
+	if until.After(known) {
+		q.busy[p] = until
 	}
 }
 
-func (p *place) busyUntil() time.Time { return time.Unix(0, p.busy.Load()) }
+// busyUntil is zero, or passed, for a queue that is not known to be busy.
+func (q *queues) busyUntil(p place) time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.busy[p]
+}
 
 // readers counts who reads depths on one broker: gates that are open or wait to be, and those of them that are open.
 type readers struct{ all, open atomic.Int64 }

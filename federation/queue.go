@@ -20,10 +20,9 @@ const linkPriority = -1
 // missing, to the downstream's through the default exchange, in batches and while they are wanted there (demandGate).
 func queueSpec(p pair) link.Spec {
 	spec := p.spec()
-	upstream, downstream := p.queues.place(p.from.name, p.upstreamQueue()), p.queues.place(p.to.name, p.queue.Name)
 	source := newBatches(p.from.broker, cmp.Or(spec.Window, mostBatch), spec.MemoryLimit)
 	gate := &demandGate{
-		at: p.to, queue: p.queue.Name, place: downstream, readers: p.queues.on(p.to.name), batches: source, log: p.log,
+		at: p.to, queue: p.queue.Name, queues: p.queues, readers: p.queues.on(p.to.name), batches: source, log: p.log,
 		declare: p.declareUpstream,
 	}
 	spec.Window = source.most // the batch is what bounds a source
@@ -39,7 +38,7 @@ func queueSpec(p pair) link.Spec {
 			Name: p.to.name, Broker: p.to.broker, At: broker.Address{Queue: p.queue.Name},
 			Options: broker.SinkOptions{Predeclared: true},
 		},
-		pair: p, from: upstream, to: downstream,
+		pair: p,
 	}
 	spec.Gate = gate
 	spec.Describe = func(s *link.Status) {

@@ -24,8 +24,6 @@ const carbonCopy = "CC"
 type queueTo struct {
 	link.To
 	pair pair
-	// The queues at both ends, which learn from each message whether their consumers were free.
-	from, to *place
 }
 
 // OpenSink implements link.Destination.
@@ -38,7 +36,7 @@ func (t queueTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sin
 	if err != nil {
 		return nil, err
 	}
-	return &queueSink{Sink: sink, from: t.from, to: t.to, stamp: queueStamp{
+	return &queueSink{Sink: sink, pair: t.pair, stamp: queueStamp{
 		upstream: from.URI, downstream: to.URI, upstreamQueue: t.pair.upstreamQueue(), queue: t.pair.queue.Name,
 		trustUserID: t.pair.upstream.TrustUserID,
 	}}, nil
@@ -46,19 +44,20 @@ func (t queueTo) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sin
 
 type queueSink struct {
 	broker.Sink
-	stamp    queueStamp
-	from, to *place
+	pair  pair
+	stamp queueStamp
 }
 
-// Send implements broker.Sink.
+// Send implements broker.Sink. Each message tells whether the consumers of the queues at both ends were free.
 func (s *queueSink) Send(ctx context.Context, m *broker.Message) (broker.Confirm, error) {
 	now := time.Now()
 	out, visits, back := s.stamp.apply(m, now)
 	confirm, err := s.Sink.Send(ctx, out)
 	if err == nil {
-		s.from.noneFree(visits, now)
+		p := &s.pair
+		p.queues.noneFree(place{p.from.name, p.upstreamQueue()}, visits, now)
 		if back > 0 {
-			s.to.noneFree(back, now)
+			p.queues.noneFree(place{p.to.name, p.queue.Name}, back, now)
 		}
 	}
 	return confirm, err
