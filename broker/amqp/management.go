@@ -28,6 +28,7 @@ type management struct {
 	uris        []string
 	credentials Credentials
 	client      *http.Client
+	most        int64 // bytes of an answer
 }
 
 // newManagement returns nil if no management API is configured.
@@ -35,7 +36,7 @@ func newManagement(c Config) *management {
 	if len(c.Management.URIs) == 0 {
 		return nil
 	}
-	m := &management{name: c.Name, uris: c.Management.URIs, credentials: c.Management.Credentials}
+	m := &management{name: c.Name, uris: c.Management.URIs, credentials: c.Management.Credentials, most: mostAnswer}
 	if m.credentials == nil {
 		m.credentials = c.Credentials
 	}
@@ -110,12 +111,12 @@ func (m *management) ask(ctx context.Context, uri string, out any) error {
 	default:
 		return errors.New(reply.Status)
 	}
-	body, err := io.ReadAll(io.LimitReader(reply.Body, mostAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(reply.Body, m.most+1))
 	if err != nil {
 		return err
 	}
-	if len(body) > mostAnswer {
-		return fmt.Errorf("an answer of more than %d MiB", mostAnswer>>20)
+	if int64(len(body)) > m.most {
+		return fmt.Errorf("an answer of more than %d bytes", m.most)
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return fmt.Errorf("not the answer of a management API: %w", err)

@@ -45,6 +45,7 @@ func TestManagementQueue(t *testing.T) {
 // Ensure answers become the errors that decide, that another node is asked where that may help, and that no error holds
 // the password.
 func TestManagementErrors(t *testing.T) {
+	const most = 1000
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter)
 		want   error
@@ -61,7 +62,7 @@ func TestManagementErrors(t *testing.T) {
 			fmt.Fprint(w, `{"type":"quorum"}`)
 		}, nil, 2},
 		"endless": {func(w http.ResponseWriter) {
-			_, _ = w.Write([]byte(`{"type":"` + strings.Repeat("x", mostAnswer) + `"}`))
+			_, _ = w.Write([]byte(`{"type":"` + strings.Repeat("x", most) + `"}`))
 		}, nil, 2},
 		"redirect": {func(w http.ResponseWriter) {
 			w.Header().Set("Location", "http://elsewhere.example/")
@@ -71,7 +72,7 @@ func TestManagementErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
 			m := serve(t, func(w http.ResponseWriter, _ *http.Request) { asked++; c.answer(w) })
-			m.uris = append(m.uris, m.uris[0])
+			m.uris, m.most = append(m.uris, m.uris[0]), most
 			_, err := m.queue(t.Context(), "/", "q")
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
