@@ -53,9 +53,12 @@ func (e entry) isRefused() bool {
 	return e.trouble != nil && !errors.Is(e.trouble.err, broker.ErrNowhere)
 }
 
+// isStranded tells whether it had nowhere to go at the last try.
+func (e entry) isStranded() bool { return e.trouble != nil && !e.trouble.since.IsZero() }
+
 // strandedFor tells whether it has had nowhere to go for so long.
 func (e entry) strandedFor(d time.Duration) bool {
-	return e.trouble != nil && !e.trouble.since.IsZero() && time.Since(e.trouble.since) >= d
+	return e.isStranded() && time.Since(e.trouble.since) >= d
 }
 
 // flight holds what has been sent and not settled, in order of sending: a queue between the two halves of the pump.

@@ -92,7 +92,7 @@ func (l *Link) pass(ctx context.Context, gate Gate, retry *delays, within func(c
 	if state, why := gate.Shut(); why != "" {
 		l.board.enter(state, why)
 	} else {
-		l.board.enter(Starting, "")
+		l.board.enter(Shut, "") // until Open has said more; see Status
 	}
 	var (
 		open context.Context
@@ -110,6 +110,7 @@ func (l *Link) pass(ctx context.Context, gate Gate, retry *delays, within func(c
 	}
 	defer done()
 	retry.reset()
+	l.board.enter(Starting, "")
 	return within(open)
 }
 
@@ -196,6 +197,9 @@ func (l *Link) Status() Status {
 		s.Heartbeat = l.board.heart.status(l.spec.Heartbeat, time.Now())
 	}
 	if s.State == Shut || s.State == Standby {
+		if s.State == Shut {
+			s.State, s.Reason = Starting, "" // unless a gate is shut now
+		}
 		for _, gate := range []Gate{l.spec.Gate, l.spec.Owner} {
 			if state, why := gate.Shut(); why != "" {
 				s.State, s.Reason = state, why

@@ -71,11 +71,11 @@ func (s *session) run() error {
 	if err := s.openSource(); err != nil {
 		return err
 	}
-	hard, end := context.WithCancel(context.WithoutCancel(s.soft))
+	hard, end := context.WithCancelCause(context.WithoutCancel(s.soft))
 	s.hard = hard
 	var stopper sync.WaitGroup
 	defer stopper.Wait()
-	defer end()
+	defer end(nil)
 	stopper.Go(func() { s.drain(end) })
 	asking, ask := context.WithCancel(s.soft)
 	defer ask()
@@ -91,7 +91,7 @@ func (s *session) run() error {
 		lost, sinkLost := errors.AsType[*sinkError](err)
 		switch {
 		case s.hard.Err() != nil:
-			return fmt.Errorf("not drained within %s; what was in flight was given back", s.spec.DrainTimeout)
+			return context.Cause(s.hard)
 		case sinkLost:
 			err = s.replaceSink(lost.err)
 		case errors.Is(err, errStuck):
@@ -112,17 +112,23 @@ func (s *session) run() error {
 	}
 }
 
-// drain stops the source when soft ends, and calls end if what was delivered is not settled in time.
-func (s *session) drain(end func()) {
+// drain stops the source when soft ends, and calls end if what was delivered is not settled in time, or cannot be: what
+// a lost source has delivered is others' by now, and would only come twice.
+func (s *session) drain(end context.CancelCauseFunc) {
 	select {
 	case <-s.soft.Done():
 	case <-s.hard.Done():
 		return
 	}
-	timer := time.AfterFunc(s.spec.DrainTimeout, end)
+	timer := time.AfterFunc(s.spec.DrainTimeout, func() {
+		end(fmt.Errorf("not drained within %s; what was in flight was given back", s.spec.DrainTimeout))
+	})
 	defer timer.Stop()
-	if err := guard(func() error { return s.source.Stop(s.hard) }); err != nil {
-		s.log.Debug("source not stopped", "error", err) // a lost session shows at Receive
+	if err := guard(func() error { return s.source.Stop(s.hard) }); err != nil && s.hard.Err() == nil {
+		s.log.Debug("source not stopped", "error", err)
+		if s.spec.AckMode != NoAck { // then nobody else has it
+			end(&sourceError{err})
+		}
 	}
 	<-s.hard.Done()
 }
@@ -207,6 +213,7 @@ func (s *session) close() error {
 	if s.source != nil {
 		err = s.guardReturns()
 		_ = s.source.Close() // what it held is the broker's again either way
+		s.tellStranded()
 		s.pump.abandon()
 		s.board.held.Store(0)
 	}
@@ -214,6 +221,20 @@ func (s *session) close() error {
 		_ = s.sink.Close()
 	}
 	return err
+}
+
+// tellStranded tells how many messages had nowhere to go, if that is why they are given back.
+func (s *session) tellStranded() {
+	if s.spec.Stranded == nil || s.soft.Err() == nil {
+		return
+	}
+	n := 0
+	for _, e := range s.pump.held {
+		if e.isStranded() {
+			n++
+		}
+	}
+	s.spec.Stranded(n)
 }
 
 // guardReturns pauses the link if it is about to give back, once more, what the broker has counted often enough.

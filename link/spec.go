@@ -31,6 +31,9 @@ type Spec struct {
 	// Depth returns the last reading of the source's depth that somebody else takes anyway (a Gate that watches it), so
 	// that the link need not read it too. nil: nobody does.
 	Depth func() broker.Depth
+	// Stranded is told, whenever the gate has shut and the link has stopped, how many messages it gave back because they
+	// had nowhere to go. nil: nobody is.
+	Stranded func(n int)
 	// Describe adds to the link's status what only its maker knows. nil: nothing.
 	Describe func(*Status)
 

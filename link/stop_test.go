@@ -361,3 +361,22 @@ func TestOrderThroughStopsAndFaults(t *testing.T) {
 		r.exactly(3000)
 	})
 }
+
+// What a lost source has delivered is others' by now: a stop must not send it, however long there is to drain.
+func TestStopSendsNothingFromALostSource(t *testing.T) {
+	play(t, func(r *rig) {
+		r.to.Block("low on memory")
+		r.put(50)
+		r.start()
+		r.reaches(time.Minute, link.Blocked)
+		r.from.Cut()
+		r.link.Pause("by hand")
+		r.reaches(time.Second, link.Paused)
+		if n := len(r.from.Take("in", 50)); n != 50 {
+			t.Fatalf("%d of 50 are there for others", n)
+		}
+		r.to.Unblock()
+		r.after(time.Minute)
+		r.same("what arrived", r.out(), nil)
+	})
+}

@@ -101,10 +101,10 @@ func (f faults) join() error {
 func (c *choice) survey(ctx context.Context) (destination string, passedOver []string) {
 	var looking sync.WaitGroup
 	for i, p := range c.places {
+		if p.room != nil {
+			looking.Go(func() { p.room.look(ctx) })
+		}
 		looking.Go(func() {
-			if p.room != nil {
-				p.room.look(ctx)
-			}
 			err := p.check(ctx)
 			switch {
 			case ctx.Err() != nil:

@@ -113,3 +113,30 @@ func TestMessagesThatMayNotGoDoNotStandInTheWay(t *testing.T) {
 		w.within(5*time.Minute, "ours are away", func() bool { return depth(w.us, "orders") > 4000 })
 	})
 }
+
+// Messages that may go nowhere must not open the gate again and again: each time they are given back counts towards a
+// delivery limit, and the link would pause itself soon.
+func TestMessagesThatMayNotGoDoNotFlapTheGate(t *testing.T) {
+	for name, threshold := range map[string]string{
+		"many": "messages-ready: {start: 40, stop: 10}",
+		"old":  "oldest-message: {start: 60s, stop: 10s}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.eu.Declare("orders", memory.Queue{})
+				for i := range 40 {
+					w.publish(w.eu, travelled("orders", fmt.Sprintf("us-%05d", i), "us"))
+				}
+				w.run(strings.ReplaceAll(excess, "messages-ready: {start: 100, stop: 20}", threshold))
+				w.after(20 * time.Minute)
+				s := w.status()
+				if s.State != link.Shut || s.Overflow.Switches > 2*8 {
+					t.Errorf("%s (%s) after %d switches", s.State, s.Reason, s.Overflow.Switches)
+				}
+				holds(t, "the reason", s.Reason, "40 more had nowhere to go and do not count for ")
+				w.eu.Put("orders", orders("eu", 100)...)
+				w.within(15*time.Minute, "others go all the same", func() bool { return depth(w.us, "orders") > 30 })
+			})
+		})
+	}
+}

@@ -99,7 +99,7 @@ func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 		spec.Switch = overflow
 		spec.NowhereDelay = o.For
 		if overflow.watch.name == source.name && overflow.watch.at == source.at {
-			spec.Depth = overflow.reading
+			spec.Depth, spec.Stranded = overflow.reading, overflow.stranded.note
 		}
 		for _, p := range choice.places {
 			p.budgets = append(p.budgets, overflow.budget)

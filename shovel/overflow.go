@@ -21,13 +21,16 @@ type overflow struct {
 	watch      watch
 	thresholds thresholds
 	// survey looks at the destinations and tells where messages would go, for the record of a decision.
-	survey func(context.Context) (destination string, passedOver []string)
-	log    *slog.Logger
-	budget *budget
+	survey   func(context.Context) (destination string, passedOver []string)
+	log      *slog.Logger
+	budget   *budget
+	stranded stranded
 
 	mu        sync.Mutex
 	mode      link.Mode
-	open      bool
+	judgedBy  link.Mode // the mode when the last reading was judged
+	watched   bool      // by a link that runs, or would
+	open      bool      // what was decided last
 	since     time.Time
 	held      time.Time    // since when the start has held; zero: it does not
 	depth     broker.Depth // the last reading
@@ -45,8 +48,9 @@ func newOverflow(w watch, t thresholds, survey func(context.Context) (string, []
 
 // Open implements link.Gate.
 func (o *overflow) Open(ctx context.Context) (context.Context, func(), error) {
-	o.forget()
+	o.begin()
 	if err := o.until(ctx, true); err != nil {
+		o.leave()
 		return nil, nil, err
 	}
 	open, shut := context.WithCancel(ctx)
@@ -57,14 +61,21 @@ func (o *overflow) Open(ctx context.Context) (context.Context, func(), error) {
 			_ = o.until(open, false) // the gate is shut either way
 		}
 	})
-	return open, func() { shut(); watching.Wait() }, nil
+	return open, func() { shut(); watching.Wait(); o.leave() }, nil
 }
 
-// forget begins to watch anew: nobody knows whether the start has held meanwhile.
-func (o *overflow) forget() {
+// begin begins to watch: nobody knows whether the start has held meanwhile.
+func (o *overflow) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.held = time.Time{}
+	o.watched, o.held = true, time.Time{}
+}
+
+// leave ceases to watch, because the link is paused, stops, or is another gateway's.
+func (o *overflow) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.watched = false
 }
 
 // until watches until the gate is open, or shut, or ctx ends.
@@ -111,7 +122,9 @@ func (o *overflow) step(ctx context.Context) (open bool) {
 			return false
 		}
 	}
-	o.decide(d)
+	if !o.decide(d) {
+		return open
+	}
 	return d.Open
 }
 
@@ -122,9 +135,16 @@ func (o *overflow) consider(depth broker.Depth, err error) (open, change bool) {
 	if err != nil && o.unread == nil {
 		o.log.Warn("depth cannot be read, the last decision stands", "watch", o.watch.String(), "error", err)
 	}
-	o.unread, o.depth = err, depth
-	reached, why := o.thresholds.judge(depth, o.open)
-	o.why = why
+	o.unread, o.depth, o.judgedBy = err, depth, o.mode
+	counts, besides := depth, ""
+	if !o.open {
+		counts, besides = o.stranded.discount(depth)
+	}
+	reached, why := o.thresholds.judge(counts, o.open)
+	if reached == unknown && besides != "" {
+		reached = no
+	}
+	o.why = why + besides
 	if o.mode == link.Auto {
 		o.budget.set(o.thresholds.budget(depth))
 	}
@@ -150,10 +170,13 @@ func (o *overflow) heldLongEnough() bool {
 	return o.depth.At.Sub(o.held) >= o.thresholds.hold
 }
 
-// decide opens or shuts, and records it once.
-func (o *overflow) decide(d link.Decision) {
+// decide opens or shuts, and records it once; not if a hand has changed the mode meanwhile.
+func (o *overflow) decide(d link.Decision) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.mode != o.judgedBy {
+		return false
+	}
 	d.At, d.Why, d.Depth = time.Now(), o.why, link.Read(o.depth)
 	o.open, o.since, o.held = d.Open, d.At, time.Time{}
 	o.switches++
@@ -168,6 +191,7 @@ func (o *overflow) decide(d link.Decision) {
 	} else {
 		o.log.Info("overflow shuts", about...)
 	}
+	return true
 }
 
 // Shut implements link.Gate.
@@ -211,7 +235,7 @@ func (o *overflow) Overflow() link.OverflowStatus {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return link.OverflowStatus{
-		Open:       o.open,
+		Open:       o.open && o.watched,
 		Mode:       o.mode,
 		Since:      o.since,
 		Thresholds: o.thresholds.String(),

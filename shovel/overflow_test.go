@@ -306,3 +306,75 @@ func (r *reads) Depth(ctx context.Context, at broker.Address) (broker.Depth, err
 	r.n.Add(1)
 	return r.Broker.Depth(ctx, at)
 }
+
+// What nobody watches is not shown as open, whatever was decided last.
+func TestPausedOverflowIsNotOpen(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Latency(100 * time.Millisecond)
+		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 4000, stop: 20}"))
+		w.eu.Put("orders", orders("eu", 5000)...)
+		w.within(10*time.Second, "it is open", func() bool { return w.status().Overflow.Open })
+		w.link("excess").Pause("maintenance")
+		w.within(25*time.Second, "it is paused", func() bool { return w.status().State == link.Paused && w.status().InFlight == 0 })
+		if w.status().Overflow.Open {
+			t.Error("paused and open")
+		}
+		w.link("excess").Resume()
+		w.within(2*time.Second, "it goes on", func() bool { return w.status().Overflow.Open })
+	})
+}
+
+// A resumed link waits at its gate, which has shut only then.
+func TestResumedOverflowTellsThatItIsShut(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Latency(100 * time.Millisecond)
+		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 4000, stop: 20}"))
+		w.eu.Put("orders", orders("eu", 5000)...)
+		w.within(10*time.Second, "it is open", func() bool { return w.status().Overflow.Open })
+		w.link("excess").Pause("maintenance")
+		w.after(5 * time.Second)
+		w.eu.Drain("orders")
+		w.link("excess").Resume()
+		w.within(5*time.Second, "it is shut, and says why", func() bool {
+			s := w.status()
+			return s.State == link.Shut && s.Reason == "ready 0, opens at 4000"
+		})
+	})
+}
+
+// What a hand says while a decision is being prepared counts more than that.
+func TestHandIsQuickerThanASilentDestination(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Silent()
+		w.eu.Put("orders", orders("eu", 500)...)
+		w.run(strings.ReplaceAll(excess, "for: 5s", "for: 0s"))
+		w.after(time.Second)
+		w.link("excess").Override(link.Off)
+		w.always(time.Minute, "it does not open", func() bool { return !w.status().Overflow.Open && w.status().Overflow.Switches == 0 })
+		holds(t, "the reason", w.status().Reason, "switched off by hand")
+	})
+}
+
+// Ensure a gate that has opened is not shown as shut while a destination is silent.
+func TestOpenOverflowIsStartingWhileItsDestinationIsSilent(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Silent()
+		w.eu.Put("orders", orders("eu", 500)...)
+		w.run(strings.ReplaceAll(excess, "for: 5s", "for: 0s"))
+		w.within(10*time.Second, "it opens", func() bool { return w.status().Overflow.Open })
+		w.after(time.Second)
+		if s := w.status(); s.State != link.Starting {
+			t.Errorf("%s (%s), want starting", s.State, s.Reason)
+		}
+	})
+}
+
+// A destination that does not answer is asked for its depth and whether it could be opened at the same time.
+func TestSilentDestinationDelaysADecisionOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Silent()
+		w.eu.Put("orders", orders("eu", 500)...)
+		w.run(strings.NewReplacer("for: 5s", "for: 0s", "exchange: orders}", "exchange: orders, room: {watch: {queue: orders}, messages-ready: {stop: 100, resume: 50}}}").Replace(excess))
+		w.within(3100*time.Millisecond, "it opens", func() bool { return w.status().Overflow.Open })
+	})
+}

@@ -230,3 +230,62 @@ func TestRoomInAQueueThatIsNotThereYet(t *testing.T) {
 		})
 	})
 }
+
+// The one with room is lost for a moment while the other is full: what waits meanwhile must not be overtaken.
+func TestOrderIsKeptWhileTheDestinationWithRoomReconnects(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Latency(20 * time.Millisecond)
+		w.ap.Latency(20 * time.Millisecond)
+		w.us.Put("orders", orders("us", 100)...)
+		w.run(roomy)
+		all := orders("eu", 2000)
+		for i, batch := range slices.Collect(slices.Chunk(all, 10)) {
+			w.eu.Put("orders", batch...)
+			w.after(10 * time.Millisecond)
+			if i%50 == 25 {
+				w.ap.Cut()
+			}
+		}
+		w.within(time.Minute, "all have gone", func() bool { return depth(w.eu, "orders") == 0 && w.status().InFlight+w.status().Held == 0 })
+		w.after(time.Second)
+		seen := map[string]bool{}
+		var first []*broker.Message
+		for _, m := range w.ap.Messages("orders") {
+			if !seen[string(m.Body)] {
+				first = append(first, m)
+			}
+			seen[string(m.Body)] = true
+		}
+		inOrder(t, "in ap", first)
+		atLeastOnce(t, all, w.ap.Messages("orders"))
+	})
+}
+
+// While that lasts, messages are held as if the only destination were away: no more than a window of them, and they are
+// given back once.
+func TestFullAndAbsentDestinationsHoldAWindowAtMost(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Latency(20 * time.Millisecond)
+		w.ap.Down(errRefused)
+		w.run(roomy)
+		w.eu.Put("orders", orders("eu", 5000)...)
+		w.within(time.Minute, "us is full", func() bool { return w.status().State == link.Holding })
+		holds(t, "the reason", w.status().Reason, ": no room: ready ")
+		w.after(time.Hour)
+		returned := 0
+		for _, m := range w.eu.Messages("orders") {
+			if m.Origin.Returns > 1 {
+				t.Fatalf("%s was given back %d times", m.Body, m.Origin.Returns)
+			}
+			returned += m.Origin.Returns
+		}
+		if returned == 0 || returned > 64 {
+			t.Errorf("%d were given back, want a window at most", returned)
+		}
+		if n := depth(w.us, "orders") + depth(w.eu, "orders"); n != 5000 {
+			t.Errorf("%d messages are there, want 5000", n)
+		}
+		w.us.Drain("orders")
+		w.within(time.Minute, "it goes on", func() bool { return depth(w.us, "orders") > 0 })
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"weir/broker"
 )
@@ -23,6 +24,8 @@ type choiceSink struct {
 
 	taken      int      // where the last message went
 	passedOver []string // and why not elsewhere
+
+	unusable time.Time // since when every destination has been full or away; zero: one was not
 
 	mu    sync.Mutex
 	sinks []broker.Sink // by place, nil: not open
@@ -150,7 +153,7 @@ func (s *choiceSink) send(ctx context.Context, m *broker.Message, needRoom bool)
 		switch {
 		case err == nil:
 			s.use(i)
-			s.taken, s.passedOver = i, passedOver
+			s.taken, s.passedOver, s.unusable = i, passedOver, time.Time{}
 			return confirm, nil
 		case errors.Is(err, broker.ErrNowhere):
 			nowhere = true
@@ -174,8 +177,32 @@ func (s *choiceSink) send(ctx context.Context, m *broker.Message, needRoom bool)
 		return nil, errFull
 	case blocked && !nowhere:
 		return nil, broker.ErrBlocked
+	case !nowhere:
+		return nil, s.none(passedOver)
 	}
 	return nil, fmt.Errorf("%w: %s", broker.ErrNowhere, strings.Join(passedOver, "; "))
+}
+
+// reconnectWait is how long a destination that is away is waited for while every other one is full.
+const reconnectWait = 5 * time.Second
+
+// noneUsable is ErrBlocked, because every destination is full or away, whatever the message.
+type noneUsable struct{ why string }
+
+func (n noneUsable) Error() string { return "none can be used now: " + n.why }
+func (n noneUsable) Unwrap() error { return broker.ErrBlocked }
+
+// none is the answer while every destination is full or away: to wait, so that order is kept and what is in flight lands;
+// and after a while that the session is lost, so that the link holds what it has and takes no more.
+func (s *choiceSink) none(passedOver []string) error {
+	why := strings.Join(passedOver, "; ")
+	if s.unusable.IsZero() {
+		s.unusable = time.Now()
+	}
+	if time.Since(s.unusable) < reconnectWait {
+		return noneUsable{why}
+	}
+	return fmt.Errorf("%w: none can be used: %s", broker.ErrLost, why)
 }
 
 // sink returns the sink of a place, opened if need be, or why there is none.
