@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	stormSeeds = flag.Int("storms", 20, "how many seeds of each storm to run")
+	stormSeeds = flag.Int("storms", 12, "how many seeds of each storm to run")
 	stormFrom  = flag.Uint64("storm-from", 0, "the first seed")
 )
 
