@@ -65,6 +65,7 @@ func (a *app) move(cmd *cobra.Command, args moveArgs) error {
 	if err != nil {
 		return exit{exitUsage, err}
 	}
+	outliveReaders()
 	ctx, again, stop := interruptible(cmd.Context())
 	defer stop()
 	done := make(chan error, 1)

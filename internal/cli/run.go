@@ -34,6 +34,7 @@ second one quits at once; what was in flight is then delivered again.`,
 
 func (a *app) run(cmd *cobra.Command, follow bool) error {
 	collectLess()
+	outliveReaders()
 	file, load, err := loader(cmd)
 	if err != nil {
 		return err

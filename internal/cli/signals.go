@@ -7,11 +7,13 @@ import (
 	"syscall"
 )
 
-// interruptible is for what must not end in the middle. It returns a context that ends at the first SIGINT or SIGTERM, and a
-// channel that is closed at the second; stop ends both. From then on the process does not die of a pipe that nobody reads any
-// more: Ctrl-C ends the reader of a log, too, mostly before what is in flight has been brought over.
+// outliveReaders keeps the process from dying of a pipe that nobody reads any more: Ctrl-C ends the reader of a log, too,
+// mostly before what is in flight has been brought over.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
+
+// interruptible returns a context that ends at the first SIGINT or SIGTERM, and a channel that is closed at the second.
+// stop ends both.
 func interruptible(parent context.Context) (ctx context.Context, again <-chan struct{}, stop func()) {
-	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
