@@ -14,7 +14,9 @@
 //     metadata. standing.go has one of several gateways at a time receive from it (x-single-active-consumer).
 //   - demand: a consumer tells how many pull requests wait, and not whose. pulls.go asks other gateways for theirs, on
 //     weir.pulls.<stream>.<consumer>.
-//   - a lost connection does not give back what was unsettled. leftovers.go does, as soon as there is one again.
+//   - a lost connection does not give back what was unsettled. leftovers.go does, as soon as there is one again. What the
+//     server had sent and nobody received by then comes after the ack wait, behind newer messages: only a source that takes
+//     turns (standing.go) knows that no other holds it, and keeps the order through that.
 //
 // There are no dead-letter exchanges: what is rejected is terminated (the broker says so in an advisory) and gone.
 package jetstream

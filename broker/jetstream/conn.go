@@ -131,16 +131,16 @@ const apiPatience = 10 * time.Second
 
 var errNoAnswer = fmt.Errorf("JetStream does not answer: %w", context.DeadlineExceeded)
 
-// call runs a request to the JetStream API. resource is a part of its subject, by which a refusal is known as one of this
-// request: without it, a missing permission would look like a server that does not answer.
+// call runs a request to the JetStream API, or a write to a bucket. resource is a part of its subject, by which a refusal is
+// known as one of this request: without it, a missing permission would look like a server that does not answer.
 func (c *conn) call(ctx context.Context, resource string, request func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := c.watch(&watcher{
 		lost: func(err error) { cancel(err) },
 		refused: func(subject string, err error) {
-			api := strings.Contains(subject, ".API.") || strings.HasPrefix(subject, "$KV.")
-			if api && strings.Contains(subject, resource) || strings.HasPrefix(subject, nats.InboxPrefix) {
+			if strings.HasPrefix(subject, nats.InboxPrefix) || strings.HasPrefix(subject, "$KV."+resource+".") ||
+				strings.Contains(subject, ".API.") && strings.Contains(subject, resource) {
 				cancel(err)
 			}
 		},

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/broker"
 )
 
 // manager keeps the one connection on which a Broker makes and reads streams and consumers, so that this never waits
@@ -123,15 +127,17 @@ func (b *Broker) consumerInfo(ctx context.Context, stream, name string) (info *j
 	return info, err
 }
 
-// capturing is the stream that stores what is published to subject; an error of broker.ErrNotFound if none does.
-func (b *Broker) capturing(ctx context.Context, subject string) (info *jetstream.StreamInfo, err error) {
-	var name string
-	err = b.api(ctx, "STREAM.NAMES", func(ctx context.Context, js jetstream.JetStream) (err error) {
-		name, err = js.StreamNameBySubject(ctx, subject)
-		return err
-	})
-	if err != nil {
+// capturing is the stream that stores what is published to subject; an error of broker.ErrNotFound if none does. One with
+// wildcards may be that of several streams: broker.ErrUnsupported.
+func (b *Broker) capturing(ctx context.Context, subject string) (*jetstream.StreamInfo, error) {
+	names, err := b.streamNames(ctx, subject)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(names) == 0:
+		return nil, fmt.Errorf("no stream stores %s: %w", subject, broker.ErrNotFound)
+	case len(names) > 1:
+		return nil, fmt.Errorf("the streams %s store %s; name one: %w", strings.Join(names, ", "), subject, broker.ErrUnsupported)
 	}
-	return b.streamInfo(ctx, name)
+	return b.streamInfo(ctx, names[0])
 }

@@ -33,6 +33,23 @@ func TestTheStreamOfASubjectIsFoundAtOpen(t *testing.T) {
 	}
 }
 
+// A subject with wildcards that several streams store does not say from which to receive: none is taken in silence.
+func TestASubjectOfSeveralStreamsIsRefused(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	b := open(t, jetstream.Config{URIs: s.urls()})
+	createStream(t, js, natsjs.StreamConfig{Name: "EU", Subjects: []string{"orders.eu"}})
+	createStream(t, js, natsjs.StreamConfig{Name: "US", Subjects: []string{"orders.us"}})
+	at := broker.Address{Subject: "orders.*"}
+	if _, err := b.OpenSource(within(t), at, broker.SourceOptions{Window: 1}); !errors.Is(err, broker.ErrUnsupported) || !strings.Contains(err.Error(), "EU, US") {
+		t.Errorf("got %v, want ErrUnsupported and the streams", err)
+	}
+	if err := b.Check(within(t), at, broker.AsSource, false); !errors.Is(err, broker.ErrUnsupported) {
+		t.Errorf("check: got %v, want ErrUnsupported", err)
+	}
+	openSource(t, b, broker.Address{Subject: "orders.us"}, broker.SourceOptions{})
+}
+
 // A session knows which server it talks to; in this process there is none to name.
 func TestSessionsKnowTheirServer(t *testing.T) {
 	s := startSystem(t, 1, nil)

@@ -85,6 +85,28 @@ func TestConsumersOfExistingStreams(t *testing.T) {
 	}
 }
 
+// The consumer that a link makes for itself follows its subject; one that is named belongs to somebody and is never changed.
+func TestAChangedSubjectChangesTheFilter(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	b := open(t, jetstream.Config{URIs: s.urls()})
+	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	for consumer, want := range map[string]string{"": "us", "C": "eu"} {
+		for _, subject := range []string{"s.eu", "s.us"} {
+			at := broker.Address{Stream: "S", Consumer: consumer, Subject: subject}
+			src := openSource(t, b, at, broker.SourceOptions{Site: "eu", Link: "link"})
+			if subject == "s.us" {
+				publish(t, js, "s.eu", "eu")
+				publish(t, js, "s.us", "us")
+				if got := receive(t, src); string(got.Body) != want {
+					t.Errorf("consumer %q: got %s, want %s", consumer, got.Body, want)
+				}
+			}
+			src.Close()
+		}
+	}
+}
+
 // Where a new consumer begins is said as for a stream of RabbitMQ.
 func TestStreamOffset(t *testing.T) {
 	t.Parallel()
