@@ -35,6 +35,7 @@ type overflow struct {
 	held      time.Time    // since when the start has held; zero: it does not
 	depth     broker.Depth // the last reading
 	unread    error        // why the depth could not be read, nil if it was
+	unreadAt  time.Time    // since when
 	why       string
 	switches  int64
 	decisions []link.Decision
@@ -132,8 +133,12 @@ func (o *overflow) step(ctx context.Context) (open bool) {
 func (o *overflow) consider(depth broker.Depth, err error) (open, change bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err != nil && o.unread == nil {
+	switch {
+	case err != nil && o.unread == nil:
 		o.log.Warn("depth cannot be read, the last decision stands", "watch", o.watch.String(), "error", err)
+		o.unreadAt = depth.At
+	case err == nil && o.unread != nil && depth.At.Sub(o.unreadAt) > unwatched:
+		o.held = time.Time{} // nobody knows whether the start has held meanwhile
 	}
 	o.unread, o.depth, o.judgedBy = err, depth, o.mode
 	counts, besides := depth, ""

@@ -378,3 +378,21 @@ func TestSilentDestinationDelaysADecisionOnce(t *testing.T) {
 		w.within(3100*time.Millisecond, "it opens", func() bool { return w.status().Overflow.Open })
 	})
 }
+
+// A broker that restarts has no consumers at first. That there were none when it went is no reason to open at once: nobody
+// knows whether the start has held meanwhile.
+func TestStartMustHoldAnewAfterAnOutage(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run(strings.ReplaceAll(excess, "messages-ready: {start: 100, stop: 20}, for: 5s", "consumers-below: {start: 1, stop: 1}, for: 30s"))
+		w.eu.Consumers("orders", 1)
+		w.eu.Put("orders", orders("eu", 10)...)
+		w.after(time.Minute)
+		w.eu.Consumers("orders", 0)
+		w.after(2 * time.Second)
+		w.eu.Down(errRefused)
+		w.after(5 * time.Minute)
+		w.eu.Up()
+		w.always(20*time.Second, "it does not open", func() bool { return !w.status().Overflow.Open })
+		w.within(15*time.Second, "it opens in the end", func() bool { return w.status().Overflow.Open })
+	})
+}
