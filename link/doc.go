@@ -45,7 +45,7 @@
 //   - A message that kills its channel takes those in flight with it, and nobody knows which it was. After two losses in a
 //     row without progress what is held is sent on a connection of its own, in batches of 1, 2, 4, ...: of a batch of one
 //     the broker's answer tells, and a false suspicion costs a few round trips.
-//   - A source that is lost is noticed by Receive and by acks only. What is held goes out once more before that, so a
+//   - A source that is lost is noticed by Receive, acks and Stop only. What is held goes out once more before that, so a
 //     fault at both ends may bring every message of the window twice over.
 //   - A gate stays open across sessions, or a reconnect between its stop and its start would strand the rest.
 //   - Confirms that arrive together are handed over one by one, so an ack waits for a millisecond before it is sent; but
