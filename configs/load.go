@@ -43,6 +43,24 @@ func Socket(file string, env Env) string {
 	return cfg.Admin.Socket
 }
 
+// Located gives findings about what a file declares the line and column of their Path, or of the block around it where
+// nothing is written. A file that cannot be read leaves them as they are.
+func Located(file string, env Env, found Problems) Problems {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return found
+	}
+	r := newReport(file)
+	read(r, data, env, nil)
+	located := make(Problems, len(found))
+	for i, p := range found {
+		at := r.where(path(p.Path))
+		p.Line, p.Column = at.line, at.column
+		located[i] = p
+	}
+	return located
+}
+
 func finish(r *report, cfg *Config) (*Config, Problems, error) {
 	found := r.problems.sorted()
 	if found.failed() {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,7 @@ func (a *app) check(cmd *cobra.Command, connect, strict, asJSON bool) error {
 	case connect:
 		log := slog.New(slog.DiscardHandler) // what matters is in the findings
 		found, reached := gateway.Connect(cmd.Context(), file, cfg, a.open, log)
-		problems = append(problems, found...)
+		problems = append(problems, configs.Located(file, os.LookupEnv, found)...)
 		if len(found) > 0 {
 			code = exitConfig
 		}
