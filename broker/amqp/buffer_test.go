@@ -166,6 +166,7 @@ func TestBufferRefused(t *testing.T) {
 
 // Ensure thousands of bindings over a long way take round trips by the dozen, not by the thousand.
 func TestRebindIsPipelined(t *testing.T) {
+	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	const n, way = 2000, 40 * time.Millisecond
 	conf := config(v)
