@@ -29,7 +29,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Check a configuration and print every mistake in it, as file:line:column: place: what is wrong.
 
 With --connect every broker is dialled (embedded ones are left out) and asked for the queues, exchanges and permissions
-that shovels need, and whether federation can learn what exists. Nothing is consumed or declared. Exit codes: 78 for mistakes, 69 if a broker could not be reached.`,
+that shovels need, and for what federation and measuring ask it while they run. Nothing is consumed or declared. Exit
+codes: 78 for mistakes, 69 if a broker could not be reached.`,
 		Aliases: []string{"validate"},
 		Args:    named(cobra.MaximumNArgs(1)),
 	}

@@ -57,7 +57,7 @@ func (a *app) status(cmd *cobra.Command, onlyDown bool, output *output) (down []
 	for _, p := range s.Problems {
 		down = append(down, problemText(p))
 	}
-	if s.Config.Rejected != nil { // weir would not start with it
+	if s.Config.Rejected != nil { // mostly one that weir would not start with, which must not show at the next start only
 		down = append(down, "the last configuration was refused")
 	}
 	if onlyDown {
@@ -125,7 +125,10 @@ func (a *app) printConfigStatus(c gateway.ConfigStatus) {
 		for _, p := range r.Problems {
 			a.print("  %s", printable(p.String()))
 		}
-		a.print("Mend it, then `weir reload`: weir would not start again with it as it is.\n")
+		if len(r.Problems) > 0 {
+			a.print("Mend it, then `weir reload`: weir would not start again with it as it is.")
+		}
+		a.print("")
 	}
 	if len(c.Waiting) > 0 {
 		a.print("Changed, and waiting for a restart of weir: %s\n", strings.Join(c.Waiting, ", "))

@@ -24,9 +24,9 @@ const connectTimeout = 10 * time.Second
 var ErrUnreachable = errors.New("unreachable")
 
 // Connect dials every declared broker and looks whether links would open there: whether queues and exchanges exist, and
-// the user may use them, whether what is rejected is kept, and whether federation can learn what there is. It changes and consumes nothing. Embedded brokers are left
-// out: they exist only inside a process that runs. Each Problem ends in its cure; file stands in them. reached is false if
-// a broker could not be asked.
+// the user may use them, whether what is rejected is kept, and whether federation can learn what there is. It changes and
+// consumes nothing. Embedded brokers are left out: they exist only inside a process that runs. Each Problem ends in its
+// cure; file stands in them. reached is false if a broker could not be asked.
 func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers.Open, log *slog.Logger) (found configs.Problems, reached bool) {
 	ends := shovel.Ends(cfg)
 	names := slices.Sorted(maps.Keys(cfg.Brokers))

@@ -56,7 +56,9 @@ function problems({config, problems: found}) {
 	if (config.rejected) {
 		lines.push(`The configuration read at ${clock(config.rejected.at)} was refused; the one before is in force:`);
 		lines.push(...(config.rejected.problems?.map(problem) ?? [config.rejected.error]));
-		lines.push('Mend it, then weir reload: weir would not start again with it as it is.');
+		if (config.rejected.problems) {
+			lines.push('Mend it, then weir reload: weir would not start again with it as it is.');
+		}
 	}
 	if (config['waiting-for-restart']?.length) {
 		lines.push('Changed, and waiting for a restart of weir: ' + config['waiting-for-restart'].join(', '));
