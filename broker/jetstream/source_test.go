@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,24 @@ func TestUnusableConsumers(t *testing.T) {
 		}
 		if err := b.Check(within(t), at, broker.AsSource, true); !errors.Is(err, broker.ErrUnsupported) {
 			t.Errorf("check of consumer %s: got %v, want ErrUnsupported", name, err)
+		}
+	}
+}
+
+// What an existing consumer is set to, and cannot be seen in what comes, is told when a source opens.
+func TestWhatAConsumerDoesOtherwiseIsTold(t *testing.T) {
+	s := startSystem(t, 1, nil)
+	js := s.native(t)
+	var told strings.Builder
+	b := jetstream.New(jetstream.Config{Name: "test", URIs: s.urls()}, slog.New(slog.NewTextHandler(&told, nil)))
+	t.Cleanup(b.Close)
+	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C", FilterSubject: "s.eu", MaxDeliver: 3, MaxAckPending: 7})
+	openSource(t, b, broker.Address{Stream: "S", Consumer: "C", Subject: "s.us"}, broker.SourceOptions{Window: 10}).Close()
+	b.Close() // nothing is told any more
+	for _, want := range []string{"max-deliver=3", "window=7 wanted=10", "filters=[s.eu] subject=s.us"} {
+		if !strings.Contains(told.String(), want) {
+			t.Errorf("the log does not say %s:\n%s", want, &told)
 		}
 	}
 }
