@@ -45,7 +45,7 @@ func (u *upstream) enter(ctx context.Context) error {
 	case u.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("broker %s has not answered what %d other links have asked: %w", u.name, atOnce, ctx.Err())
 	}
 }
 
@@ -62,7 +62,7 @@ func (u *upstream) waiting(ctx context.Context, age time.Duration) ([]broker.Wai
 	case u.listing <- struct{}{}:
 		defer func() { <-u.listing }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("broker %s has not listed its buffers for another link: %w", u.name, ctx.Err())
 	}
 	if listed, err, known := u.last(oldest); known {
 		return listed, err
