@@ -5,8 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -105,7 +104,7 @@ func TestManagementFailover(t *testing.T) {
 // Ensure a management API over TLS is verified by what the broker's TLS settings trust, those in force now.
 func TestManagementTLS(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"type":"quorum"}`) }))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of the handshakes that fail
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	trusting := x509.NewCertPool()
