@@ -218,7 +218,7 @@ func (i *importer) preface(r *Result) []string {
 		lines = append(lines, "Before weir starts, set these variables, or write password-file in place of password:")
 	}
 	for _, v := range r.Variables {
-		lines = append(lines, "  "+v.Name+": "+v.For)
+		lines = append(lines, v.Name+": "+v.For)
 	}
 	for _, name := range sectionNames {
 		if len(i.sections[name]) == 0 {

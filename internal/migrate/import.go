@@ -106,7 +106,7 @@ func newImporter(defs *definitions, o Options) (*importer, error) {
 		return nil, ErrNoSite
 	}
 	if i.site = clean(name); i.site != name {
-		i.remarks.add("site", "the cluster's name is %q, which cannot be a site's", name)
+		i.remarks.add("site", "%q cannot be the name of a site", name)
 	}
 	for _, uri := range o.Local {
 		e, err := home(uri)
