@@ -27,7 +27,7 @@ type storm struct {
 	// of exchanges only
 	owed   []debt
 	unsure time.Time // when something happened after which what was mirrored may have gone
-	gone   map[string]time.Time
+	gone   map[string]time.Time // when the last binding of a site, an exchange and a key went
 }
 
 // shape says who pulls from whom.
@@ -71,7 +71,7 @@ type policy struct {
 // bound is a binding that an application has made.
 type bound struct {
 	queue, exchange, key string
-	lasting              bool
+	lasting              bool // it never goes
 	gone                 bool
 	known                map[string]bool // sites where it is known: what is published there must come
 }
