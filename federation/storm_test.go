@@ -26,7 +26,7 @@ type storm struct {
 
 	// of exchanges only
 	owed   []debt
-	unsure time.Time // when something happened after which what was mirrored may have gone
+	unsure time.Time            // when something happened after which what was mirrored may have gone
 	gone   map[string]time.Time // when the last binding of a site, an exchange and a key went
 }
 
