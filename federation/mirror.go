@@ -118,18 +118,17 @@ func poke(c chan<- struct{}) {
 }
 
 func (m *mirror) run(ctx context.Context) {
-	delays := link.Delays{Min: m.pair.upstream.ReconnectDelay.Min, Max: m.pair.upstream.ReconnectDelay.Max}
-	faults := 0
+	delays := link.Delays(m.pair.upstream.ReconnectDelay)
+	retry := link.NewBackoff(delays)
 	for ctx.Err() == nil {
 		next, err := m.step(ctx)
 		switch {
 		case ctx.Err() != nil:
 		case err == nil:
-			faults = 0
+			retry.Reset()
 			m.waitAtMost(ctx, next, m.wake)
 		default:
-			faults++
-			delay := delays.After(faults)
+			delay := retry.Next()
 			if hopeless(err) {
 				delay = delays.Max
 			}

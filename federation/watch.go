@@ -77,19 +77,18 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 func (w *watch) run(ctx context.Context) {
-	faults := 0
+	retry := link.NewBackoff(watchDelays)
 	for ctx.Err() == nil {
 		next, err := w.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			faults = 0
+			retry.Reset()
 			w.wait(ctx, next)
 			continue
 		}
-		faults++
-		delay := watchDelays.After(faults)
+		delay := retry.Next()
 		if hopeless(err) {
 			delay = watchDelays.Max
 		}

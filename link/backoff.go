@@ -4,39 +4,37 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/cenkalti/backoff/v4"
 )
 
 // Delays bound a back-off.
 type Delays struct{ Min, Max time.Duration }
 
-// After is how long to wait after so many faults in a row; 0: at once. It is drawn between nothing and a bound that doubles
-// from Min to Max. Full jitter keeps links that fell together from coming back together.
-func (d Delays) After(faults int) time.Duration {
-	if faults < 1 {
-		return 0
-	}
-	bound := d.Max
-	if shift := faults - 1; shift < 63 && d.Min <= d.Max>>shift {
-		bound = d.Min << shift
-	}
-	return rand.N(max(bound, 1)) + time.Millisecond
+// Backoff draws how long to wait after faults in a row, and never gives up: each delay lies between nothing and a bound that
+// doubles from Min to Max. This full jitter keeps links that fell together from coming back together.
+type Backoff struct {
+	bound *backoff.ExponentialBackOff
 }
 
-// delays counts faults for a back-off that never gives up.
-type delays struct {
-	Delays
-	faults int
+// NewBackoff begins with no fault.
+func NewBackoff(d Delays) *Backoff {
+	return &Backoff{bound: backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(d.Min),
+		backoff.WithMaxInterval(d.Max),
+		backoff.WithMultiplier(2),
+		backoff.WithRandomizationFactor(0), // the jitter is drawn here, over the whole of it
+		backoff.WithMaxElapsedTime(0),      // the library's default gives up after 15 minutes
+	)}
 }
 
-func newDelays(d Delays) *delays { return &delays{Delays: d} }
-
-func (d *delays) next() time.Duration {
-	d.faults++
-	return d.After(d.faults)
+// Next is the delay after one more fault.
+func (b *Backoff) Next() time.Duration {
+	return rand.N(max(b.bound.NextBackOff(), 1)) + time.Millisecond
 }
 
-// reset is called after a session that lasted, not after one that merely began.
-func (d *delays) reset() { d.faults = 0 }
+// Reset is called after what lasted, not after what merely began.
+func (b *Backoff) Reset() { b.bound.Reset() }
 
 // wait returns false if ctx ended first.
 func wait(ctx context.Context, d time.Duration) bool {

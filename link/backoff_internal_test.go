@@ -6,15 +6,15 @@ import (
 )
 
 // Full jitter over a bound that doubles, for ever.
-func TestDelays(t *testing.T) {
+func TestBackoff(t *testing.T) {
 	const least, most = 100 * time.Millisecond, 3 * time.Second
 	var sums [8]time.Duration
 	const rounds = 2000
 	for range rounds {
-		d := newDelays(Delays{Min: least, Max: most})
+		d := NewBackoff(Delays{Min: least, Max: most})
 		bound := least
 		for i := range sums {
-			got := d.next()
+			got := d.Next()
 			if got <= 0 || got > bound+time.Millisecond {
 				t.Fatalf("delay %d is %v, want up to %v", i, got, bound)
 			}
@@ -29,15 +29,15 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-func TestDelaysNeverGiveUp(t *testing.T) {
-	d := newDelays(Delays{Min: time.Second, Max: time.Minute})
+func TestBackoffNeverGivesUp(t *testing.T) {
+	d := NewBackoff(Delays{Min: time.Second, Max: time.Minute})
 	for range 100_000 {
-		if got := d.next(); got <= 0 || got > time.Minute+time.Millisecond {
+		if got := d.Next(); got <= 0 || got > time.Minute+time.Millisecond {
 			t.Fatalf("delay %v", got)
 		}
 	}
-	d.reset()
-	if got := d.next(); got > time.Second+time.Millisecond {
+	d.Reset()
+	if got := d.Next(); got > time.Second+time.Millisecond {
 		t.Errorf("after a reset %v", got)
 	}
 }

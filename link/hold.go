@@ -45,9 +45,9 @@ func (s *session) replaceSink(fault error) error {
 	s.losses.note(s.board.confirmed.Load(), len(s.pump.held) == 0)
 	var delay time.Duration // none after a session that lasted: most often another node is there at once
 	if time.Since(s.sinkOpened) > s.spec.Reconnect.Max {
-		s.sinkRetry.reset()
+		s.sinkRetry.Reset()
 	} else {
-		delay = s.sinkRetry.next()
+		delay = s.sinkRetry.Next()
 	}
 	fault = fmt.Errorf("destination lost: %w", fault)
 	for {
@@ -73,7 +73,7 @@ func (s *session) replaceSink(fault error) error {
 			s.log.Info("destination is back", "lost", s.losses.n)
 			return nil
 		}
-		fault, delay = err, s.sinkRetry.next()
+		fault, delay = err, s.sinkRetry.Next()
 	}
 }
 

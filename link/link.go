@@ -46,7 +46,7 @@ func (l *Link) Run(ctx context.Context) {
 	sampling.Go(func() { l.sample(ctx) })
 	defer sampling.Wait()
 	defer end()
-	owner := newDelays(l.spec.Reconnect)
+	owner := NewBackoff(l.spec.Reconnect)
 	for l.mayRun(ctx) {
 		run, cancel := l.pause.run(ctx)
 		err := l.pass(run, l.spec.Owner, owner, l.own)
@@ -77,7 +77,7 @@ func (l *Link) mayRun(ctx context.Context) bool {
 
 // own serves whenever the gate is open, until owned ends or the link is finished (errTaken).
 func (l *Link) own(owned context.Context) error {
-	retry := newDelays(l.spec.Reconnect)
+	retry := NewBackoff(l.spec.Reconnect)
 	for owned.Err() == nil {
 		if err := l.pass(owned, l.spec.Gate, retry, l.serve); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (l *Link) own(owned context.Context) error {
 
 // pass waits for a gate and does something while it is open. It returns errTaken if the link is finished, and otherwise
 // when the gate has shut or ctx has ended.
-func (l *Link) pass(ctx context.Context, gate Gate, retry *delays, within func(context.Context) error) error {
+func (l *Link) pass(ctx context.Context, gate Gate, retry *Backoff, within func(context.Context) error) error {
 	if state, why := gate.Shut(); why != "" {
 		l.board.enter(state, why)
 	} else {
@@ -104,19 +104,19 @@ func (l *Link) pass(ctx context.Context, gate Gate, retry *delays, within func(c
 	})
 	if err != nil {
 		if ctx.Err() == nil {
-			l.standBack(ctx, Retrying, err, retry.next())
+			l.standBack(ctx, Retrying, err, retry.Next())
 		}
 		return nil
 	}
 	defer done()
-	retry.reset()
+	retry.Reset()
 	l.board.enter(Starting, "")
 	return within(open)
 }
 
 // serve runs sessions with back-off until ctx ends, the link pauses itself (both nil), or it is finished (errTaken).
 func (l *Link) serve(ctx context.Context) error {
-	retry := newDelays(l.spec.Reconnect)
+	retry := NewBackoff(l.spec.Reconnect)
 	for {
 		s := l.newSession(ctx)
 		err := s.live()
@@ -135,12 +135,12 @@ func (l *Link) serve(ctx context.Context) error {
 			return nil
 		}
 		if s.lasted() {
-			retry.reset()
+			retry.Reset()
 		}
 		if !s.sourceOpened.IsZero() {
 			l.board.reconnects.Add(1)
 		}
-		if !l.standBack(ctx, Retrying, err, retry.next()) {
+		if !l.standBack(ctx, Retrying, err, retry.Next()) {
 			return nil
 		}
 	}

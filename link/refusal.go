@@ -11,7 +11,7 @@ import (
 
 // refusals are the back-off between tries of a message that the destination will not take.
 type refusals struct {
-	retry *delays
+	retry *Backoff
 	seq   uint64 // the message it is about
 }
 
@@ -47,10 +47,10 @@ func (s *session) awaitRetry() error {
 	e := s.pump.held[i]
 	if s.refusals.seq != e.seq {
 		s.refusals.seq = e.seq
-		s.refusals.retry.reset()
+		s.refusals.retry.Reset()
 	}
 	fault := fmt.Errorf("%w; newer messages wait, attempt %d of %d failed", e.trouble.err, e.trouble.attempts, s.recourse(e).Attempts)
-	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.next()) {
+	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.Next()) {
 		return fmt.Errorf("stopped while retrying a message: %w", e.trouble.err)
 	}
 	return nil

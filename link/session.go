@@ -34,7 +34,7 @@ type session struct {
 	window *window
 
 	sourceOpened, sinkOpened time.Time
-	sinkRetry                *delays
+	sinkRetry                *Backoff
 	losses                   losses
 	refusals                 refusals
 
@@ -48,8 +48,8 @@ func (l *Link) newSession(soft context.Context) *session {
 		Link:      l,
 		soft:      soft,
 		window:    newWindow(l.spec),
-		sinkRetry: newDelays(l.spec.Reconnect),
-		refusals:  refusals{retry: newDelays(l.spec.Reconnect)},
+		sinkRetry: NewBackoff(l.spec.Reconnect),
+		refusals:  refusals{retry: NewBackoff(l.spec.Reconnect)},
 	}
 }
 

@@ -29,10 +29,14 @@ type choice struct {
 }
 
 func newChoice(places []*place, delays link.Delays, log *slog.Logger) *choice {
-	return &choice{
+	c := &choice{
 		places: places, delays: delays, log: log,
 		reached: make([]reached, len(places)), changed: make(chan struct{}),
 	}
+	for i := range c.reached {
+		c.reached[i].retry = link.NewBackoff(delays)
+	}
+	return c
 }
 
 func (c *choice) String() string {

@@ -43,7 +43,7 @@ type builder struct {
 func (b *builder) spec() (link.Spec, error) {
 	s := &b.shovel
 	source := b.watch(s.Source.Broker, sourceAddress(b.site, b.shovel))
-	choice := newChoice(b.places(source), delays(s.ReconnectDelay), b.log)
+	choice := newChoice(b.places(source), link.Delays(s.ReconnectDelay), b.log)
 	spec := link.Spec{
 		Name: s.Name,
 		Kind: link.Shovel,
@@ -62,7 +62,7 @@ func (b *builder) spec() (link.Spec, error) {
 		DeleteAfter:    int64(s.DeleteAfter),
 		OnRefused:      b.recourse(s.OnRefused),
 		OnUnroutable:   b.recourse(s.OnUnroutable),
-		Reconnect:      delays(s.ReconnectDelay),
+		Reconnect:      link.Delays(s.ReconnectDelay),
 		ConfirmTimeout: s.ConfirmTimeout,
 		DrainTimeout:   s.DrainTimeout,
 		HoldLimit:      s.HoldLimit,
@@ -239,5 +239,3 @@ func (b *builder) overflowWatch(w configs.Watch, source link.Origin) watch {
 	}
 	return itself
 }
-
-func delays(d configs.Delay) link.Delays { return link.Delays{Min: d.Min, Max: d.Max} }

@@ -3,13 +3,16 @@ package shovel
 import (
 	"errors"
 	"time"
+
+	"weir/link"
 )
 
 // reached is how it went to reach a place.
 type reached struct {
 	away   error     // why it could not be opened or was lost, nil: it was not
 	opened time.Time // the last time it could be
-	faults int       // since it last stayed open for a while
+	again  bool      // it has been away since it last stayed open for a while
+	retry  *link.Backoff
 	next   time.Time // when to try again
 	used   bool      // by the last session
 }
@@ -37,7 +40,7 @@ func (c *choice) due(i int) bool {
 func (c *choice) absent(i int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.note(i, err, 1)
+	c.note(i, err, false)
 }
 
 // dropped notes that a place was lost. After a session that lasted it is tried again at once, since most often another
@@ -45,7 +48,7 @@ func (c *choice) absent(i int, err error) {
 func (c *choice) dropped(i int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.note(i, err, 0)
+	c.note(i, err, true)
 }
 
 // begin notes that a session begins. If the last two made no progress, the places that the last one used are away for the
@@ -55,7 +58,7 @@ func (c *choice) begin(stalled bool) {
 	defer c.mu.Unlock()
 	for i := range c.reached {
 		if stalled && c.reached[i].used {
-			c.note(i, errStalled, 1)
+			c.note(i, errStalled, false)
 			c.reached[i].next = time.Now().Add(c.delays.Max)
 		}
 		c.reached[i].used = false
@@ -69,19 +72,22 @@ func (c *choice) use(i int) {
 	c.reached[i].used = true
 }
 
-// note notes that a place is away, after at least so many faults.
-func (c *choice) note(i int, err error, faults int) {
+// note notes that a place is away. atOnce: it is tried again without a delay, if it had stayed open for a while.
+func (c *choice) note(i int, err error, atOnce bool) {
 	r := &c.reached[i]
 	now := time.Now()
 	if r.away == nil {
 		c.log.Warn("destination passed over", "destination", c.places[i].String(), "error", err)
 		if now.Sub(r.opened) > c.delays.Max {
-			r.faults = 0
+			r.again = false
+			r.retry.Reset()
 		}
 	}
-	r.faults = max(r.faults, faults)
-	r.away, r.next = err, now.Add(c.delays.After(r.faults))
-	r.faults++
+	r.away, r.next = err, now
+	if r.again || !atOnce {
+		r.next = now.Add(r.retry.Next())
+	}
+	r.again = true
 }
 
 // present notes that a place is open, or could be.
