@@ -114,10 +114,11 @@ func (s *Source) overtake() {
 	ctx, cancel := context.WithTimeout(s.b.ctx, closeWait)
 	defer cancel()
 	var chosen uint64
+	var more bool // messages that open requests are about to get
 	err := s.conn.call(ctx, s.at.stream, func(ctx context.Context) error {
 		c, err := s.conn.js.Consumer(ctx, s.at.stream, s.at.consumer)
 		if err == nil {
-			chosen = c.CachedInfo().Delivered.Consumer
+			chosen, more = c.CachedInfo().Delivered.Consumer, c.CachedInfo().NumPending > 0
 		}
 		return err
 	})
@@ -126,7 +127,7 @@ func (s *Source) overtake() {
 	}
 	timer := time.NewTimer(overtakeWait) // others may get them
 	defer timer.Stop()
-	for s.seen() < chosen {
+	for s.seen() < chosen || more && s.expects() {
 		select {
 		case <-s.wake:
 		case <-s.conn.lost:
@@ -154,6 +155,13 @@ func (s *Source) seen() uint64 {
 		return d.consumer
 	}
 	return s.before
+}
+
+// expects reports whether open requests may still get something.
+func (s *Source) expects() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests.asked > 0
 }
 
 // giveBack returns to the consumer what is unsettled. The consumer is read first, also if that is nothing: that has the
