@@ -24,9 +24,9 @@ type gateway struct {
 	exited chan struct{}
 }
 
-// startGateway writes the configuration and runs weir with it. It is stopped when the test ends; if the test failed, its
-// log is printed.
-func startGateway(t *testing.T, yaml string) *gateway {
+// startGateway writes the configuration and runs weir with it, with env (NAME=value) added to the environment. It is stopped when
+// the test ends; if the test failed, its log is printed.
+func startGateway(t *testing.T, yaml string, env ...string) *gateway {
 	t.Helper()
 	folder := t.TempDir()
 	g := &gateway{
@@ -38,6 +38,7 @@ func startGateway(t *testing.T, yaml string) *gateway {
 	}
 	g.write(yaml)
 	g.cmd = exec.Command(binary, "run", "-c", g.config)
+	g.cmd.Env = append(os.Environ(), env...)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := g.cmd.Start(); err != nil {
