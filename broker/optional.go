@@ -43,6 +43,12 @@ func BlockedBy(s Sink) (reason string, changed <-chan struct{}) {
 	return "", nil
 }
 
+// Expirer is a Source that notices what its broker removes, by age or size, before it is delivered.
+type Expirer interface {
+	// Expired is how many messages that were, since the session began.
+	Expired() uint64
+}
+
 // Connected is a Source or Sink that knows which node of its broker it talks to, for spans.
 type Connected interface {
 	// Node is its host and port, as the broker's uris name it; empty for a broker in this process. It is the same as long as

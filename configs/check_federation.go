@@ -18,10 +18,10 @@ func (c *checker) upstream(at path, u Upstream) {
 func (c *checker) upstreamSettings(at path, s UpstreamSettings) {
 	c.linkSettings(at, s.LinkSettings)
 	if key := at.key("expires"); c.has(key) {
-		c.warn(key, "messages are lost when the gateway is away for longer than %s", brief(s.Expires))
+		c.warn(key, "messages are lost when the gateway is away for longer than %s", Brief(s.Expires))
 	}
 	if key := at.key("message-ttl"); c.has(key) {
-		c.warn(key, "messages are lost when they cannot be fetched within %s", brief(s.MessageTTL))
+		c.warn(key, "messages are lost when they cannot be fetched within %s", Brief(s.MessageTTL))
 	}
 }
 

@@ -16,7 +16,7 @@ func (c *checker) overflow(at path, o Overflow) {
 	}
 	if t := o.OldestMessage; t != nil {
 		if t.Stop >= t.Start {
-			c.mistake(at.key("oldest-message").key("stop"), "%s is not below start (%s)", brief(t.Stop), brief(t.Start))
+			c.mistake(at.key("oldest-message").key("stop"), "%s is not below start (%s)", Brief(t.Stop), Brief(t.Start))
 		}
 		if c.unmanaged(o.Watch.Broker) {
 			c.mistake(at.key("oldest-message"),

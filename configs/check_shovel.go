@@ -67,23 +67,23 @@ const consumerTimeout = 30 * time.Minute
 
 func (c *checker) linkSettings(at path, l LinkSettings) {
 	if delay := at.key("reconnect-delay"); c.has(delay) && l.ReconnectDelay.Min > l.ReconnectDelay.Max {
-		c.mistake(delay, "min (%s) is above max (%s)", brief(l.ReconnectDelay.Min), brief(l.ReconnectDelay.Max))
+		c.mistake(delay, "min (%s) is above max (%s)", Brief(l.ReconnectDelay.Min), Brief(l.ReconnectDelay.Max))
 	}
 	if key := at.key("heartbeat-interval"); c.has(key) && l.HeartbeatInterval != 0 && l.HeartbeatInterval < shortestHeartbeat {
-		c.mistake(key, "must be at least %s, or 0s for none", brief(shortestHeartbeat))
+		c.mistake(key, "must be at least %s, or 0s for none", Brief(shortestHeartbeat))
 	}
 	if !c.hasAny(at, "hold-limit", "confirm-timeout") {
 		return
 	}
 	if hold := at.key("hold-limit"); c.has(hold) && l.HoldLimit >= consumerTimeout {
 		c.warn(hold, "RabbitMQ closes a channel that holds messages for %s, unless its consumer_timeout is longer",
-			brief(consumerTimeout))
+			Brief(consumerTimeout))
 	}
 	if l.ConfirmTimeout >= l.HoldLimit {
 		key := at.key("confirm-timeout")
 		if !c.has(key) {
 			key = at.key("hold-limit")
 		}
-		c.mistake(key, "confirm-timeout (%s) must be below hold-limit (%s)", brief(l.ConfirmTimeout), brief(l.HoldLimit))
+		c.mistake(key, "confirm-timeout (%s) must be below hold-limit (%s)", Brief(l.ConfirmTimeout), Brief(l.HoldLimit))
 	}
 }

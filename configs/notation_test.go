@@ -33,7 +33,7 @@ func TestNotations(t *testing.T) {
 		0: "0s", 10 * time.Minute: "10m", 24 * time.Hour: "24h", 90 * time.Second: "1m30s", 500 * time.Millisecond: "500ms",
 		time.Hour + 20*time.Minute: "1h20m", time.Hour + time.Second: "1h0m1s",
 	} {
-		if got := brief(d); got != want {
+		if got := Brief(d); got != want {
 			t.Errorf("%v shows as %q, want %q", d, got, want)
 		}
 	}

@@ -36,7 +36,7 @@ func shown(v reflect.Value) any {
 	}
 	switch x := target.Addr().Interface().(type) {
 	case *time.Duration:
-		return brief(*x)
+		return Brief(*x)
 	case *Secret:
 		return x.String()
 	case textual:

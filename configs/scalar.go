@@ -107,7 +107,7 @@ func (d *decoder) duration(n *node, v reflect.Value, at path, f field) {
 	case err != nil:
 		d.unreadable(n.at, at, "want a duration such as 5s, 500ms or 1h30m, found %s", found(n))
 	case length < f.least, length < 0:
-		d.unreadable(n.at, at, "must be at least %s", brief(f.least))
+		d.unreadable(n.at, at, "must be at least %s", Brief(f.least))
 	default:
 		v.SetInt(int64(length))
 	}

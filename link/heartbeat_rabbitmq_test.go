@@ -83,7 +83,7 @@ func driver(t *testing.T, v *lab.VHost, user, password string) *amqp.Broker {
 // runs is a link from a queue to the queue out, with a heartbeat a second, until the end of the test.
 func runs(t *testing.T, queue string, from, to broker.Broker) *link.Link {
 	t.Helper()
-	l := link.New(link.Spec{
+	return starts(t, link.Spec{
 		Name: queue, Kind: link.Shovel, Site: "eu", Heartbeat: time.Second,
 		Source: link.Origin{
 			Name: "eu", Broker: from, At: broker.Address{Queue: queue}, Options: broker.SourceOptions{Predeclared: true},
@@ -91,7 +91,13 @@ func runs(t *testing.T, queue string, from, to broker.Broker) *link.Link {
 		Destination: link.To{
 			Name: "eu", Broker: to, At: broker.Address{Queue: "out"}, Options: broker.SinkOptions{Predeclared: true},
 		},
-	}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	})
+}
+
+// starts runs a link until the test ends.
+func starts(t *testing.T, spec link.Spec) *link.Link {
+	t.Helper()
+	l := link.New(spec, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { l.Run(ctx) })

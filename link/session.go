@@ -38,6 +38,7 @@ type session struct {
 	losses                   losses
 	refusals                 refusals
 
+	expired    uint64 // as the source has counted so far
 	standstill standstill
 	canTell    atomic.Bool  // the source has answered whether another consumer has its queue
 	standsBy   atomic.Int64 // board.came + 1 when the source said that another consumer has the queue; 0: it has not
@@ -212,6 +213,7 @@ func (s *session) close() error {
 	var err error
 	if s.source != nil {
 		err = s.guardReturns()
+		s.countExpired()
 		_ = s.source.Close() // what it held is the broker's again either way
 		s.tellStranded()
 		s.pump.abandon()

@@ -95,8 +95,10 @@ type Counts struct {
 	Dropped      int64 `json:"dropped"`
 	DeadLettered int64 `json:"dead-lettered"`
 	Rejected     int64 `json:"rejected"`
-	Retries      int64 `json:"retries"`
-	Reconnects   int64 `json:"reconnects"`
+	// Expired are those that the source's broker has removed, by age or size, before they were received. Only JetStream tells.
+	Expired    int64 `json:"expired"`
+	Retries    int64 `json:"retries"`
+	Reconnects int64 `json:"reconnects"`
 }
 
 // board is where a running link writes its status.
@@ -118,7 +120,7 @@ type board struct {
 	received, confirmed, bytesConfirmed                  atomic.Int64
 	settled                                              atomic.Int64 // have left the source
 	refused, unroutable, dropped, deadLettered, rejected atomic.Int64
-	retries, reconnects, filtered                        atomic.Int64
+	retries, reconnects, filtered, expired               atomic.Int64
 
 	waits, confirms, transits histogram
 
@@ -217,6 +219,7 @@ func (b *board) fill(s *Status) {
 		Dropped:        b.dropped.Load(),
 		DeadLettered:   b.deadLettered.Load(),
 		Rejected:       b.rejected.Load(),
+		Expired:        b.expired.Load(),
 		Retries:        b.retries.Load(),
 		Reconnects:     b.reconnects.Load(),
 	}

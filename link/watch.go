@@ -52,6 +52,7 @@ func (s *session) watch(ctx context.Context, r *round) {
 			r.givenUp = fmt.Errorf("%w: no confirm within %s", broker.ErrLost, s.spec.ConfirmTimeout)
 			_ = s.sink.Close()
 		}
+		s.countExpired()
 		s.describe(r, blocked, n > 0, inFlight)
 		if r.stranded.Load() > 0 && now.Sub(began) >= s.spec.NowhereDelay {
 			r.halt(errTryHeld)
@@ -76,6 +77,15 @@ func (s *session) watch(ctx context.Context, r *round) {
 		}
 		last = now
 		tick.Reset(next)
+	}
+}
+
+// countExpired takes over what the source has counted since it was asked last.
+func (s *session) countExpired() {
+	if e, ok := s.source.(broker.Expirer); ok {
+		n := e.Expired()
+		s.board.expired.Add(int64(n - s.expired))
+		s.expired = n
 	}
 }
 

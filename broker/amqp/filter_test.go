@@ -78,6 +78,9 @@ func TestFirstHop(t *testing.T) {
 				if got := must(b.Bound(t.Context(), buf))(t); len(got) > 0 {
 					t.Errorf("bound with %v, want nothing", got)
 				}
+				if got := must(b.Waiting(t.Context(), buf.Name))(t); len(got) != 1 || got[0].Exchange != "" {
+					t.Errorf("waiting when unbound: %v", got)
+				}
 				check(t, b.DeleteBuffer(t.Context(), buf.Name, true))
 				noHelpers(t, v)
 			})

@@ -51,7 +51,7 @@ func (b *Broker) waiting(ctx context.Context, prefix string) ([]broker.Waiting, 
 	}
 	sources := make(map[place]string)
 	for _, r := range bindings {
-		if r.Source != "" && r.Source != r.Destination {
+		if r.Source != "" && r.Source != r.Destination && r.Source != passedName(r.Destination) {
 			sources[place{r.DestinationType == "exchange", r.Destination}] = r.Source
 		}
 	}

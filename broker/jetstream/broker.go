@@ -32,7 +32,7 @@ import (
 )
 
 // Broker implements broker.Broker, Identifier, Checker, Locker, Catalog, Buffers and Disposer for one account of
-// one NATS system. Its Sources implement broker.Resizer and Standing.
+// one NATS system. Its Sources implement broker.Resizer, Expirer and Standing.
 type Broker struct {
 	config   Config
 	log      *slog.Logger

@@ -79,6 +79,6 @@ func (r *reader) count(d metadata) {
 	r.number = d.consumer
 }
 
-// Expired is how many messages the stream has removed, by age or size, before they were delivered. It is known for
-// streams with limits and consumers without filters, and counts from where the consumer stood when the session began.
+// Expired implements broker.Expirer. It is known for streams with limits and consumers without filters, and counts from where
+// the consumer stood when the session began.
 func (s *Source) Expired() uint64 { return s.read.expired.Load() }

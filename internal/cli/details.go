@@ -46,7 +46,7 @@ func linkDetails(l link.Status, colours bool, now time.Time) string {
 		n   int64
 	}{
 		{"refused", c.Refused}, {"unroutable", c.Unroutable}, {"filtered", c.Filtered}, {"dropped", c.Dropped}, {"dead-lettered", c.DeadLettered},
-		{"rejected", c.Rejected}, {"retries", c.Retries}, {"reconnects", c.Reconnects},
+		{"rejected", c.Rejected}, {"expired", c.Expired}, {"retries", c.Retries}, {"reconnects", c.Reconnects},
 	} {
 		if n.n > 0 {
 			add(n.key, comma(n.n))

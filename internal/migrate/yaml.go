@@ -7,10 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"weir/configs"
 )
 
 // block is a mapping of the file. What is empty or zero is not written.
@@ -56,7 +57,7 @@ func (b block) whole(key string, value int64) {
 
 func (b block) duration(key string, value time.Duration) {
 	if value != 0 {
-		b.put(key, text(brief(value)))
+		b.put(key, text(configs.Brief(value)))
 	}
 }
 
@@ -70,18 +71,6 @@ func (b block) table(key string, value map[string]any) {
 	if len(value) > 0 {
 		b.put(key, anything(value))
 	}
-}
-
-// brief writes a time as a person would: 24h, where Go writes 24h0m0s.
-func brief(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 func scalar(tag, value string) *yaml.Node {

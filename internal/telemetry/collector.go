@@ -26,6 +26,7 @@ var (
 	bytesConfirmed = metric("weir_bytes_confirmed_total", "Bytes in the bodies of messages that the destination has confirmed.")
 	refused        = metric("weir_messages_refused_total", "Answers of the destination that it will not store a message.")
 	unroutable     = metric("weir_messages_unroutable_total", "Answers of the destination that it has nowhere to put a message.")
+	expired        = metric("weir_messages_expired_total", "Messages that the source's broker removed, by age or size, before they were received.")
 	filtered       = metric("weir_messages_filtered_total", "Messages acked and not sent because nobody at the destination wants them.")
 	dropped        = metric("weir_messages_dropped_total", "Messages that the destination would not take, by what was done with them: drop, reject, dead-letter.", "reason")
 	retries        = metric("weir_retries_total", "Further attempts to send a message that was refused or unroutable.")
@@ -62,7 +63,7 @@ var states = []link.State{
 // Describe implements prometheus.Collector.
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		received, confirmed, bytesConfirmed, refused, unroutable, filtered, dropped, retries, reconnects,
+		received, confirmed, bytesConfirmed, refused, unroutable, filtered, dropped, expired, retries, reconnects,
 		inFlight, held, window, state, waits, confirms, transits, depth, oldest, heartbeatLag, heartbeatsMissed,
 		overflowOpen, overflowSwitches, reloadSuccess, reloadTimestamp,
 	} {
@@ -105,6 +106,7 @@ func (l *scraped) collect(s *link.Status) {
 	l.count(dropped, n.Dropped, string(link.Drop))
 	l.count(dropped, n.Rejected, string(link.Reject))
 	l.count(dropped, n.DeadLettered, string(link.DeadLetter))
+	l.count(expired, n.Expired)
 	l.count(retries, n.Retries)
 	l.count(reconnects, n.Reconnects)
 

@@ -32,7 +32,7 @@ func snapshot() telemetry.Snapshot {
 				Name: "orders-overflow", Kind: link.Overflow, State: link.Running, From: "eu", To: []string{"us", "ap"},
 				InFlight: 7, Window: 64, Held: 2,
 				Counts: link.Counts{
-					Received: 101, Confirmed: 90, BytesConfirmed: 90_000, Refused: 5, Unroutable: 4, Filtered: 6, Dropped: 3,
+					Received: 101, Confirmed: 90, BytesConfirmed: 90_000, Refused: 5, Unroutable: 4, Filtered: 6, Expired: 12, Dropped: 3,
 					Rejected: 2, DeadLettered: 1, Retries: 8, Reconnects: 9,
 				},
 				Depth:     &link.SourceDepth{Reading: link.Reading{Ready: &ready, OldestMin: &oldest}},
@@ -59,6 +59,7 @@ func TestMetricsTellTheStatus(t *testing.T) {
 		`weir_messages_refused_total{` + overflow + `,source="eu"} 5`,
 		`weir_messages_unroutable_total{` + overflow + `,source="eu"} 4`,
 		`weir_messages_filtered_total{` + overflow + `,source="eu"} 6`,
+		`weir_messages_expired_total{` + overflow + `,source="eu"} 12`,
 		`weir_messages_dropped_total{` + overflow + `,reason="drop",source="eu"} 3`,
 		`weir_messages_dropped_total{` + overflow + `,reason="reject",source="eu"} 2`,
 		`weir_messages_dropped_total{` + overflow + `,reason="dead-letter",source="eu"} 1`,
