@@ -151,6 +151,19 @@ func subscribe(nc *nats.Conn, subject string, f nats.MsgHandler, ended chan stru
 	return sub, nil
 }
 
+// hearOfChanges has keep look at the consumer when it has been deleted or made. That is for a session that has no request
+// open, which would end: it stands by, or its window is full. A stream that is deleted may not get to telling of its
+// consumers; one that is made anew tells.
+func (s *Source) hearOfChanges() {
+	for i, change := range []string{"CREATED.", "DELETED."} {
+		s.changes[i], _ = s.conn.nats.Subscribe(consumerAdvisory+change+s.at.stream+"."+s.at.consumer, func(*nats.Msg) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.doubted(errors.New("it has been made or deleted"))
+		})
+	}
+}
+
 // start subscribes and asks for the first messages, after what an earlier session left unsettled has been given back, or
 // when the session has its turn.
 func (s *Source) start() (err error) {
@@ -159,12 +172,7 @@ func (s *Source) start() (err error) {
 		return err
 	}
 	s.answerPulls()
-	// Only for a session that has no request open, which would end: it stands by, or its window is full.
-	s.gone, _ = nc.Subscribe(consumerAdvisory+"DELETED."+s.at.stream+"."+s.at.consumer, func(*nats.Msg) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.doubted(errors.New("it has been deleted"))
-	})
+	s.hearOfChanges()
 	s.ctx, s.cancel = context.WithCancel(s.b.ctx)
 	s.stop = s.conn.watch(&watcher{lost: func(err error) { _ = s.fail(err) }, refused: s.refused})
 	s.keeping.Go(s.keep)

@@ -23,7 +23,9 @@ func TestAStreamThatIsMadeAgainIsAnother(t *testing.T) {
 	at := broker.Address{Stream: "S", Consumer: "C"}
 	make := func(body string) {
 		t.Helper()
-		createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s"}, Retention: natsjs.WorkQueuePolicy})
+		createStream(t, js, natsjs.StreamConfig{ // in memory: the server cannot make files anew while it still removes the old ones
+			Name: "S", Subjects: []string{"s"}, Retention: natsjs.WorkQueuePolicy, Storage: natsjs.MemoryStorage,
+		})
 		createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C"})
 		publish(t, js, "s", body)
 	}

@@ -30,14 +30,14 @@ type Source struct {
 
 	inbox   string // pull request n is answered to inbox + n
 	sub     *nats.Subscription
-	pulls   *nats.Subscription // to questions of other gateways; nil if none can come
-	gone    *nats.Subscription // to word that the consumer has been deleted; nil if none can come
-	ended   chan struct{}      // closed when sub delivers nothing more
-	wake    chan struct{}      // something has changed for Receive
-	settled chan struct{}      // something has changed for Stop
-	doubt   chan struct{}      // something has changed for keep
-	stop    func()             // ends the watch of conn
-	ctx     context.Context    // ends with the session
+	pulls   *nats.Subscription    // to questions of other gateways; nil if none can come
+	changes [2]*nats.Subscription // to word that the consumer has been made or deleted; nil where none can come
+	ended   chan struct{}         // closed when sub delivers nothing more
+	wake    chan struct{}         // something has changed for Receive
+	settled chan struct{}         // something has changed for Stop
+	doubt   chan struct{}         // something has changed for keep
+	stop    func()                // ends the watch of conn
+	ctx     context.Context       // ends with the session
 	cancel  context.CancelFunc
 	keeping sync.WaitGroup
 

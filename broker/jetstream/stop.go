@@ -75,7 +75,7 @@ func (s *Source) Close() error {
 	s.stop()
 	s.keeping.Wait()
 	s.overtake()
-	for _, sub := range []*nats.Subscription{s.gone, s.pulls} {
+	for _, sub := range []*nats.Subscription{s.changes[0], s.changes[1], s.pulls} {
 		if sub != nil {
 			_ = sub.Unsubscribe()
 		}
