@@ -91,7 +91,7 @@ func (d *downstream) current() plan {
 // drained returns when what apply and end have stopped so far has stopped.
 func (d *downstream) drained() {
 	d.mu.Lock()
-	mirrors, watches := d.leaving, d.watches
+	mirrors, watches := slices.Clone(d.leaving), slices.Clone(d.watches) // both shrink in place
 	current := d.watch
 	d.mu.Unlock()
 	d.group.Drained()
