@@ -165,6 +165,7 @@ func TestStreamOffsetTaken(t *testing.T) {
 				t.Errorf("%v does not tell the cure", err)
 			}
 			check(t, d.Reject(true))
+			must(ch.QueueDeclarePassive("weir: offset test/link", true, false, false, false, nil))(t) // it is back before anything else comes
 		}
 		s := must(open())(t)
 		t.Cleanup(func() { _ = s.Close() })
