@@ -42,6 +42,7 @@ type watch struct {
 	stopped chan struct{}
 
 	hints      <-chan broker.Hint // nil: there are none
+	endHints   context.CancelFunc // set while there are hints
 	hintsTried time.Time
 	listed     time.Time // when last; zero: list now
 	exchanges  schedule
@@ -122,9 +123,9 @@ func (w *watch) look(ctx context.Context) (next time.Duration, err error) {
 func (w *watch) openHints(ctx context.Context, catalog broker.Catalog) {
 	if w.hints == nil && (w.hintsTried.IsZero() || time.Since(w.hintsTried) >= hintsAgain) {
 		w.hintsTried = time.Now()
-		hints, err := hintsOf(ctx, catalog)
+		hints, end, err := hintsOf(ctx, catalog)
 		if err == nil {
-			w.hints = hints
+			w.hints, w.endHints = hints, end
 			w.forget()
 		} else if !errors.Is(err, broker.ErrUnsupported) {
 			w.d.log.Debug("no hints", "broker", w.to.name, "error", err)
@@ -137,15 +138,15 @@ func (w *watch) openHints(ctx context.Context, catalog broker.Catalog) {
 	w.d.noticedBy.Store(&noticed)
 }
 
-// hintsOf asks for hints, which last as long as ctx; the answer must come within readTimeout.
-func hintsOf(ctx context.Context, catalog broker.Catalog) (<-chan broker.Hint, error) {
-	ctx, end := context.WithCancel(ctx)
+// hintsOf asks for hints, which last until end is called; the answer must come within readTimeout.
+func hintsOf(ctx context.Context, catalog broker.Catalog) (hints <-chan broker.Hint, end context.CancelFunc, err error) {
+	ctx, end = context.WithCancel(ctx)
 	late := time.AfterFunc(readTimeout, end)
-	hints, err := catalog.Hints(ctx)
+	hints, err = catalog.Hints(ctx)
 	if !late.Stop() || err != nil {
 		end()
 	}
-	return hints, err
+	return hints, end, err
 }
 
 // forget makes everything due.
@@ -238,6 +239,7 @@ func (w *watch) wait(ctx context.Context, d time.Duration) {
 		case hint, open := <-w.hints:
 			switch {
 			case !open:
+				w.endHints()
 				w.hints = nil
 				w.forget()
 				return

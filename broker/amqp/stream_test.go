@@ -18,10 +18,7 @@ func TestStream(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		b := newBroker(t, config(v))
 		ch := v.Channel()
-		must(ch.QueueDeclare("events", true, false, false, false, amqp091.Table{"x-queue-type": "stream"}))(t)
-		for i := range 30 {
-			publish(t, ch, "events", amqp091.Publishing{Body: []byte(strconv.Itoa(i)), Headers: amqp091.Table{"mine": "kept"}})
-		}
+		fillStream(t, ch, 30)
 		open := func(link string, window int) broker.Source {
 			t.Helper()
 			return must(b.OpenSource(t.Context(), broker.Address{Queue: "events"}, broker.SourceOptions{
@@ -88,10 +85,7 @@ func TestStream(t *testing.T) {
 func TestStreamOffsetKept(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		ch := v.Channel()
-		must(ch.QueueDeclare("events", true, false, false, false, amqp091.Table{"x-queue-type": "stream"}))(t)
-		for i := range 10 {
-			publish(t, ch, "events", amqp091.Publishing{Body: []byte(strconv.Itoa(i))})
-		}
+		fillStream(t, ch, 10)
 		b := newBroker(t, config(v))
 		open := func() broker.Source {
 			t.Helper()
@@ -142,10 +136,7 @@ func TestStreamOffsetKept(t *testing.T) {
 func TestStreamOffsetTaken(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		ch := v.Channel()
-		must(ch.QueueDeclare("events", true, false, false, false, amqp091.Table{"x-queue-type": "stream"}))(t)
-		for i := range 10 {
-			publish(t, ch, "events", amqp091.Publishing{Body: []byte(strconv.Itoa(i))})
-		}
+		fillStream(t, ch, 10)
 		b := newBroker(t, config(v))
 		open := func() (broker.Source, error) {
 			return b.OpenSource(t.Context(), broker.Address{Queue: "events"}, broker.SourceOptions{
@@ -183,4 +174,13 @@ func TestStreamOffsetTaken(t *testing.T) {
 		}
 		check(t, s.Close())
 	})
+}
+
+// fillStream declares the stream "events" and publishes n messages to it, which hold their offsets.
+func fillStream(t *testing.T, ch *amqp091.Channel, n int) {
+	t.Helper()
+	must(ch.QueueDeclare("events", true, false, false, false, amqp091.Table{"x-queue-type": "stream"}))(t)
+	for i := range n {
+		publish(t, ch, "events", amqp091.Publishing{Body: []byte(strconv.Itoa(i)), Headers: amqp091.Table{"mine": "kept"}})
+	}
 }

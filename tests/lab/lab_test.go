@@ -174,12 +174,17 @@ func TestFrozenAndBlocked(t *testing.T) {
 
 	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 2))
 	cluster.MemoryAlarm(0, true)
-	if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{}); err != nil {
-		t.Fatal(err)
-	}
-	if b := <-blocked; !b.Active {
-		t.Errorf("got %+v", b)
-	}
+	eventually(t, func() bool { // connections learn of an alarm some time after it, and are blocked when they publish next
+		if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case b := <-blocked:
+			return b.Active
+		default:
+			return false
+		}
+	})
 	cluster.MemoryAlarm(0, false)
 	if b := <-blocked; b.Active {
 		t.Errorf("got %+v", b)
