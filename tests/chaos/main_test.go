@@ -6,7 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"weir/tests/lab"
+	"weir/tests/built"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Suite{M: m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(built.Suite{M: m}) }

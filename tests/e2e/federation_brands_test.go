@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
@@ -41,19 +43,19 @@ func onBrands(t *testing.T, test func(t *testing.T, eu, us fedPlace, federate fu
 				var yaml string
 				if brand == "RabbitMQ" {
 					s := newSite(t, lab.RabbitMQ(t, "newest").VHost(t))
-					at[name], yaml = s, s.yaml()
+					at[name], yaml = s, s.YAML()
 				} else {
 					s := &natsSite{embedded: newEmbedded(t, name), t: t, queues: map[string]string{}}
-					at[name], yaml = s, s.yaml()
+					at[name], yaml = s, s.YAML()
 					embedded = append(embedded, s)
 				}
 				config += "  " + name + ": " + yaml + "\n"
 			}
-			g := startGateway(t, config) // the embedded brokers run in it
+			g := built.Start(t, config) // the embedded brokers run in it
 			for _, s := range embedded {
 				s.js = s.jetstream(t)
 			}
-			test(t, at["eu"], at["us"], func(more string) { g.reload(config + more) })
+			test(t, at["eu"], at["us"], func(more string) { g.Reload(config + more) })
 		})
 	}
 }
@@ -82,7 +84,7 @@ func (s *natsSite) asks(request func(ctx context.Context) error) {
 			s.t.Logf("%s: %v", s.name, err)
 		}
 	}()
-	eventually(s.t, federationLimit, "answered by "+s.name, func() bool {
+	await.That(s.t, federationLimit, "answered by "+s.name, func() bool {
 		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
 		defer cancel()
 		err = request(ctx)
@@ -232,7 +234,7 @@ func (s *natsSite) pulled(exchange string, keys ...string) {
 			s.t.Logf("consumers of x_%s of %s filter %v", exchange, s.name, got)
 		}
 	}()
-	eventually(s.t, federationLimit, fmt.Sprintf("pulled from %s of %s: %q", exchange, s.name, keys), func() bool {
+	await.That(s.t, federationLimit, fmt.Sprintf("pulled from %s of %s: %q", exchange, s.name, keys), func() bool {
 		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second) // a young cluster may lose a request
 		defer cancel()
 		stream, err := s.js.Stream(ctx, "x_"+exchange)

@@ -8,6 +8,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
@@ -26,7 +28,7 @@ func TestFederatedExchange(t *testing.T) {
 		eu.exchange("fed", "topic")
 		eu.queue("one", "fed", "order.*")
 		eu.queue("two", "fed", "order.paid", "stock.#")
-		g := startGateway(t, config+fromUS)
+		g := built.Start(t, config+fromUS)
 		us.pulled("fed", "order.*", "order.paid", "stock.#")
 		for key, body := range map[string]string{"order.paid": "1", "order.sent": "2", "stock.eu": "3", "invoice": "4"} {
 			us.send("fed", key, body)
@@ -34,7 +36,7 @@ func TestFederatedExchange(t *testing.T) {
 		eu.gets("one", "1", "2")
 		eu.gets("two", "1", "3")
 
-		g.reload(config + `
+		g.Reload(config + `
 upstreams:
   us: {broker: us}
   ap: {broker: ap, exchange: other}
@@ -67,7 +69,7 @@ func TestFederatedExchangeUnbindOneOfTwo(t *testing.T) {
 		eu.exchange("fed", "direct")
 		eu.queue("one", "fed", "key", "only")
 		eu.queue("two", "fed", "key")
-		startGateway(t, config+fromUS)
+		built.Start(t, config+fromUS)
 		us.pulled("fed", "key", "only")
 		eu.unbind("one", "fed", "key")
 		eu.unbind("one", "fed", "only")
@@ -90,7 +92,7 @@ func TestFederatedExchangeBoundToExchange(t *testing.T) {
 		eu.exchange("inner", "topic")
 		eu.queue("q", "inner", "order.#")
 		eu.must(eu.ch.ExchangeBind("inner", "order.*", "fed", false, nil))
-		startGateway(t, config+fromUS)
+		built.Start(t, config+fromUS)
 		us.pulled("fed", "order.*")
 		us.send("fed", "order.paid", "1")
 		us.send("fed", "stock", "2")
@@ -109,7 +111,7 @@ func TestFederatedExchangeConsistentHash(t *testing.T) {
 		eu.exchange("fed", "x-consistent-hash")
 		eu.queue("one", "fed", "1")
 		eu.queue("two", "fed", "1")
-		startGateway(t, config+fromUS)
+		built.Start(t, config+fromUS)
 		us.pulled("fed", "1")
 		for i := range 40 {
 			us.send("fed", fmt.Sprint("customer-", i), fmt.Sprint(i))
@@ -134,11 +136,11 @@ func TestFederatedExchangeMessage(t *testing.T) {
 		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "all", "region": "eu", "level": int64(3)}))
 		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "any", "urgent": true}))
 		eu.must(eu.ch.QueueBind("q", "", "fed", false, amqp.Table{"x-match": "all-with-x", "x-kind": "sale"}))
-		startGateway(t, config+fromUS)
+		built.Start(t, config+fromUS)
 		us.pulled("fed", "", "", "")
 		sent := amqp.Publishing{
 			Headers: amqp.Table{"region": "eu", "level": int32(3)}, ContentType: "text/plain", CorrelationId: "c", MessageId: "m",
-			UserId: us.vhost.Username, DeliveryMode: amqp.Persistent, Priority: 3, Timestamp: time.Unix(1_700_000_000, 0), Body: []byte("1"),
+			UserId: us.VHost.Username, DeliveryMode: amqp.Persistent, Priority: 3, Timestamp: time.Unix(1_700_000_000, 0), Body: []byte("1"),
 		}
 		us.must(us.ch.Publish("fed", "key", false, false, sent))
 		other := sent
@@ -164,10 +166,10 @@ func TestFederatedExchangeMessage(t *testing.T) {
 			t.Fatalf("x-received-from is %v, want one hop", m.Headers["x-received-from"])
 		}
 		hop, _ := hops[0].(amqp.Table)
-		if hop["cluster-name"] != broker.Name || hop["vhost"] != us.vhost.Name || hop["exchange"] != "fed" || hop["redelivered"] != false {
-			t.Errorf("the hop is %v, want that of %s, vhost %s, exchange fed", hop, broker.Name, us.vhost.Name)
+		if hop["cluster-name"] != broker.Name || hop["vhost"] != us.VHost.Name || hop["exchange"] != "fed" || hop["redelivered"] != false {
+			t.Errorf("the hop is %v, want that of %s, vhost %s, exchange fed", hop, broker.Name, us.VHost.Name)
 		}
-		if uri := fmt.Sprint(hop["uri"]); !strings.HasPrefix(uri, "amqp://127.0.0.1") || strings.Contains(uri, us.vhost.Password) {
+		if uri := fmt.Sprint(hop["uri"]); !strings.HasPrefix(uri, "amqp://127.0.0.1") || strings.Contains(uri, us.VHost.Password) {
 			t.Errorf("the uri of the hop is %q", uri)
 		}
 	})
@@ -181,7 +183,7 @@ func TestFederatedExchangeBothWays(t *testing.T) {
 			s.exchange("fed", "topic")
 			s.queue("q", "fed", "#")
 		}
-		startGateway(t, config+`
+		built.Start(t, config+`
 upstreams:
   eu: {broker: eu, max-hops: 2}
   us: {broker: us, max-hops: 2}
@@ -211,7 +213,7 @@ func TestFederatedExchangeRing(t *testing.T) {
 			before := []string{"c", "a", "b"}[i]
 			config += fmt.Sprintf("  at-%s: {downstream: %s, pattern: ^fed$, apply-to: exchanges, definition: {federation-upstream: %s}}\n", name, name, before)
 		}
-		startGateway(t, config)
+		built.Start(t, config)
 		for _, s := range at {
 			s.pulled("fed", "", "") // for the site after it, and by way of that for the one after
 		}
@@ -254,7 +256,7 @@ func TestFederatedExchangeChain(t *testing.T) {
 				at[i].queue("own", "fed", fmt.Sprint("own.", i))
 			}
 			at[0].queue("q", "fed", "deep")
-			g := startGateway(t, config)
+			g := built.Start(t, config)
 			for i := range 3 {
 				var keys []string
 				for from := range i + 1 { // the queues downstream of link i
@@ -277,7 +279,7 @@ func TestFederatedExchangeChain(t *testing.T) {
 				}
 			}
 			at[0].gets("q", want...)
-			g.terminate()
+			g.Terminate()
 		}
 	})
 }
@@ -313,31 +315,31 @@ policies:
   off: {pattern: "^off", apply-to: exchanges, definition: {federation-upstream: us}}
 `, us, ap, set)
 		}
-		g := startGateway(t, with("", "", "us"))
+		g := built.Start(t, with("", "", "us"))
 		us.pulled("fed", "#")
 		us.pulled("off.fed", "#")
 		us.send("fed", "key", "1")
 		eu.gets("q", "1")
 
-		g.reload(with("", "", "us, ap"))
+		g.Reload(with("", "", "us, ap"))
 		ap.pulled("fed", "#")
-		g.reload(with("", ", exchange: elsewhere", "us, ap"))
+		g.Reload(with("", ", exchange: elsewhere", "us, ap"))
 		ap.pulled("elsewhere", "#")
 		ap.pulled("fed")
 		ap.send("elsewhere", "key", "2")
 		us.send("fed", "key", "3")
 		eu.gets("q", "2", "3")
-		if opened := g.log.lines("link open", "link=us/exchanges/fed"); len(opened) != 1 {
+		if opened := g.Log.Lines("link open", "link=us/exchanges/fed"); len(opened) != 1 {
 			t.Errorf("the link that nothing concerned was opened %d times", len(opened))
 		}
 
-		g.reload(with("", "", "ap"))
+		g.Reload(with("", "", "ap"))
 		us.pulled("fed")
 		us.send("fed", "key", "4")
 		us.send("off.fed", "key", "5")
 		eu.gets("off", "5")
 		eu.gets("q")
-		g.reload(with("", "", "us"))
+		g.Reload(with("", "", "us"))
 		us.pulled("fed", "#")
 		us.send("fed", "key", "6")
 		eu.gets("q", "6")
@@ -355,21 +357,21 @@ func TestFederatedExchangeKeepsWhatIsBuffered(t *testing.T) {
 		eu, us := at[0], at[1]
 		eu.exchange("fed", "topic")
 		eu.queue("q", "fed", "#")
-		g := startGateway(t, config+fromUS)
+		g := built.Start(t, config+fromUS)
 		us.pulled("fed", "#")
-		g.terminate()
+		g.Terminate()
 		us.send("fed", "key", prefixed("", 5)...)
 		us.holds(5, us.buffers()...)
-		g = startGateway(t, config)
-		if out, err := g.run("gc", "--yes"); err == nil || !strings.Contains(out, us.buffers()[0]) {
+		g = built.Start(t, config)
+		if out, err := g.Run("gc", "--yes"); err == nil || !strings.Contains(out, us.buffers()[0]) {
 			t.Errorf("weir gc of a buffer that holds messages: %v, printed %q", err, out)
 		}
 		us.holds(5, us.buffers()...)
-		g.reload(config + fromUS)
+		g.Reload(config + fromUS)
 		eu.gets("q", prefixed("", 5)...)
-		g.reload(config)
-		eventually(t, federationLimit, "rid of the empty buffer", func() bool {
-			_, err := g.run("gc", "--yes")
+		g.Reload(config)
+		await.That(t, federationLimit, "rid of the empty buffer", func() bool {
+			_, err := g.Run("gc", "--yes")
 			return err == nil && len(us.buffers()) == 0
 		})
 	})
@@ -384,7 +386,7 @@ func TestFederatedExchangeUpstreamRestarts(t *testing.T) {
 		eu, us := newSite(t, broker.VHost(t)), newSite(t, cluster.VHost(t))
 		eu.exchange("fed", "topic")
 		eu.queue("q", "fed", "stays", "goes", "goes.and.comes")
-		startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+eu.yaml()+"\n  us: "+us.yaml()+`
+		built.Start(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+eu.YAML()+"\n  us: "+us.YAML()+`
 upstreams:
   us: {broker: us, queue-type: classic, reconnect-delay: {max: 2s}}
 policies:
@@ -398,7 +400,7 @@ policies:
 		eu.unbind("q", "fed", "goes.and.comes")
 		eu.queue("q", "fed", "goes.and.comes", "comes")
 		cluster.Restart(0)
-		us = newSite(t, us.vhost)
+		us = newSite(t, us.VHost)
 		us.pulled("fed", "stays", "goes.and.comes", "comes")
 		for _, key := range []string{"stays", "goes", "goes.and.comes", "comes"} {
 			us.send("fed", key, key)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"weir/link"
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
@@ -30,19 +32,19 @@ func takesOver(t *testing.T, broker *lab.Broker, signal syscall.Signal, limit ti
 	eu.exchange("fed", "topic")
 	eu.queue("q", "fed", "#")
 	const name = "us/exchanges/fed"
-	one := startGateway(t, config+fromUS)
-	eventually(t, federationLimit, "running", func() bool { return one.has(name, link.Running, link.Idle) })
-	two := startGateway(t, config+fromUS)
-	eventually(t, federationLimit, "standing by", func() bool { return two.has(name, link.Standby) })
+	one := built.Start(t, config+fromUS)
+	await.That(t, federationLimit, "running", func() bool { return one.Has(name, link.Running, link.Idle) })
+	two := built.Start(t, config+fromUS)
+	await.That(t, federationLimit, "standing by", func() bool { return two.Has(name, link.Standby) })
 	us.send("fed", "key", prefixed("before ", 50)...)
 	eu.gets("q", prefixed("before ", 50)...)
 
-	eu.must(one.cmd.Process.Signal(signal))
-	t.Cleanup(func() { _ = one.cmd.Process.Signal(syscall.SIGCONT) }) // else it could not be stopped
+	one.Signal(signal)
+	t.Cleanup(func() { one.Signal(syscall.SIGCONT) }) // else it could not be stopped
 	us.send("fed", "key", prefixed("after ", 50)...)
 	begin := time.Now()
 	var got []string
-	eventually(t, limit, "taken over", func() bool {
+	await.That(t, limit, "taken over", func() bool {
 		got = append(got, eu.take("q", 0)...)
 		return len(got) >= 50
 	})
@@ -50,15 +52,4 @@ func takesOver(t *testing.T, broker *lab.Broker, signal syscall.Signal, limit ti
 	if want := prefixed("after ", 50); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v, in this order", got, want)
 	}
-}
-
-// has tells whether a link is there, and in one of these states.
-func (g *gateway) has(name string, states ...link.State) bool {
-	g.t.Helper()
-	for _, s := range g.statuses() {
-		if s.Name == name {
-			return slices.Contains(states, s.State)
-		}
-	}
-	return false
 }

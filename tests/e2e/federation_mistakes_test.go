@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"weir/link"
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
@@ -17,15 +19,15 @@ func TestFederationMistakes(t *testing.T) {
 	onVersions(t, func(t *testing.T, broker *lab.Broker) {
 		at, config := sites(t, broker, "eu", "us")
 		eu, us := at[0], at[1]
-		stranger, _ := us.vhost.User("stranger")
-		us.vhost.Permit(stranger, "", "", "")
-		as := func(old, replacement string) string { return strings.Replace(us.yaml(), old, replacement, 1) }
+		stranger, _ := us.VHost.User("stranger")
+		us.VHost.Permit(stranger, "", "", "")
+		as := func(old, replacement string) string { return strings.Replace(us.YAML(), old, replacement, 1) }
 		config += "  locked: " + as(`password: "secret"`, `password: "wrong"`) + "\n" +
-			"  denied: " + as("username: "+strconv.Quote(us.vhost.Username), "username: "+strconv.Quote(stranger)) + "\n" +
+			"  denied: " + as("username: "+strconv.Quote(us.VHost.Username), "username: "+strconv.Quote(stranger)) + "\n" +
 			"  away: " + as("amqp://127.0.0.1:", "amqp://127.0.0.1:1, amqp://127.0.0.99:") + "\n"
 		eu.exchange("fed", "topic")
 		eu.queue("q", "fed", "#")
-		g := startGateway(t, config+`
+		g := built.Start(t, config+`
 upstreams:
   us: {broker: us}
   locked: {broker: locked}
@@ -36,8 +38,8 @@ policies:
   none: {pattern: "^nothing$", apply-to: exchanges, definition: {federation-upstream: us}}
 `)
 		for name, want := range map[string]link.State{"locked": link.Denied, "denied": link.Denied, "away": link.Retrying} {
-			eventually(t, federationLimit, name+" is "+string(want), func() bool { return g.has(name+"/exchanges/fed", want) })
-			if s := g.status(name + "/exchanges/fed"); s.Reason == "" && s.LastError == "" {
+			await.That(t, federationLimit, name+" is "+string(want), func() bool { return g.Has(name+"/exchanges/fed", want) })
+			if s := g.Status(name + "/exchanges/fed"); s.Reason == "" && s.LastError == "" {
 				t.Errorf("%s says no reason: %+v", name, s)
 			}
 		}
@@ -46,16 +48,16 @@ policies:
 		eu.gets("q", "1")
 		// What is away is tried again, and nothing to mend.
 		want := []string{"fed on denied", "fed on locked", "none on eu"}
-		eventually(t, federationLimit, fmt.Sprintf("problems: %q", want), func() bool { return slices.Equal(g.problems(), want) })
+		await.That(t, federationLimit, fmt.Sprintf("problems: %q", want), func() bool { return slices.Equal(problems(t, g), want) })
 	})
 }
 
 // problems are the policies that `weir status` says something is wrong with, and the brokers where.
-func (g *gateway) problems() []string {
-	g.t.Helper()
-	out, err := g.run("status", "-o", "json")
+func problems(t *testing.T, g *built.Gateway) []string {
+	t.Helper()
+	out, err := g.Run("status", "-o", "json")
 	if err != nil {
-		g.t.Fatalf("weir status: %v\n%s", err, out)
+		t.Fatalf("weir status: %v\n%s", err, out)
 	}
 	var status struct {
 		Problems []struct {
@@ -64,7 +66,7 @@ func (g *gateway) problems() []string {
 		} `json:"problems"`
 	}
 	if err := json.Unmarshal([]byte(out), &status); err != nil {
-		g.t.Fatalf("weir status: %v\n%s", err, out)
+		t.Fatalf("weir status: %v\n%s", err, out)
 	}
 	var names []string
 	for _, p := range status.Problems {

@@ -3,19 +3,21 @@ package e2e
 import (
 	"testing"
 
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
 // plugin has RabbitMQ's own federation plugin pull the exchange fed of another site to this one, and waits until it does.
 func (s site) plugin(upstream site) {
 	s.t.Helper()
-	s.vhost.Parameter("federation-upstream", "up", map[string]any{"uri": upstream.vhost.URIs()[0], "max-hops": 2})
-	s.vhost.Policy("fed", "^fed$", "exchanges", map[string]any{"federation-upstream": "up"})
-	eventually(s.t, federationLimit, "federated by the plugin", func() bool {
+	s.VHost.Parameter("federation-upstream", "up", map[string]any{"uri": upstream.VHost.URIs()[0], "max-hops": 2})
+	s.VHost.Policy("fed", "^fed$", "exchanges", map[string]any{"federation-upstream": "up"})
+	await.That(s.t, federationLimit, "federated by the plugin", func() bool {
 		var links []struct {
 			Status string `json:"status"`
 		}
-		s.vhost.Get("federation-links/{vhost}", &links)
+		s.VHost.Get("federation-links/{vhost}", &links)
 		return len(links) == 1 && links[0].Status == "running"
 	})
 }
@@ -30,7 +32,7 @@ func TestFederatedExchangeWithPluginTheOtherWay(t *testing.T) {
 			s.queue("q", "fed", "#")
 		}
 		us.plugin(eu)
-		startGateway(t, config+`
+		built.Start(t, config+`
 upstreams:
   us: {broker: us, max-hops: 2}
 policies:
@@ -55,7 +57,7 @@ func TestFederatedExchangeRingWithPlugin(t *testing.T) {
 			s.queue("q", "fed", "")
 		}
 		at[1].plugin(at[0])
-		startGateway(t, config+`
+		built.Start(t, config+`
 upstreams:
   b: {broker: b, max-hops: 2}
   c: {broker: c, max-hops: 2}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"weir/link"
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
@@ -43,7 +45,7 @@ func (w *worker) run(t *testing.T, end func(), next func() (body string, err err
 // work begins to consume. Messages are acked one by one.
 func (s site) work(queue string) *worker {
 	s.t.Helper()
-	conn := s.vhost.Dial()
+	conn := s.VHost.Dial()
 	ch, err := conn.Channel()
 	s.must(err)
 	s.must(ch.Qos(10, 0, false))
@@ -79,7 +81,7 @@ func wantAll(t *testing.T, want []string, workers ...*worker) {
 		}
 		return all
 	}
-	eventually(t, federationLimit, fmt.Sprintf("consumed: %d messages", len(want)), func() bool { return len(got()) >= len(want) })
+	await.That(t, federationLimit, fmt.Sprintf("consumed: %d messages", len(want)), func() bool { return len(got()) >= len(want) })
 	all := got()
 	slices.Sort(all)
 	if want = slices.Sorted(slices.Values(want)); !slices.Equal(all, want) {
@@ -106,9 +108,9 @@ func TestFederatedQueueBothWays(t *testing.T) {
 		}
 		eu.put("work", prefixed("eu", 30)...)
 		us.put("work", prefixed("us", 30)...)
-		g := startGateway(t, config+bothWays)
-		eventually(t, federationLimit, "shut, as nobody consumes", func() bool {
-			return g.has("us/queues/work", link.Shut) && g.has("eu/us/queues/work", link.Shut)
+		g := built.Start(t, config+bothWays)
+		await.That(t, federationLimit, "shut, as nobody consumes", func() bool {
+			return g.Has("us/queues/work", link.Shut) && g.Has("eu/us/queues/work", link.Shut)
 		})
 		eu.holds(30, "work")
 		us.holds(30, "work")
@@ -139,7 +141,7 @@ func TestFederatedQueueBlueGreen(t *testing.T) {
 		blue.send("events", "work", prefixed("backlog", 50)...)
 		blue.send("events", "audit", prefixed("audit", 20)...)
 		old := blue.work("work")
-		startGateway(t, config+`
+		built.Start(t, config+`
 upstreams:
   blue: {broker: blue}
 policies:

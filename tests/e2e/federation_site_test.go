@@ -10,7 +10,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"weir/tests/await"
 	"weir/tests/lab"
+	"weir/tests/shop"
 )
 
 // federationLimit is how long anything may take that must come about.
@@ -30,7 +32,7 @@ func onVersions(t *testing.T, test func(t *testing.T, broker *lab.Broker)) {
 
 // site is a region of RabbitMQ with its applications.
 type site struct {
-	rabbit
+	shop.Rabbit
 	t  *testing.T
 	ch *amqp.Channel
 }
@@ -43,7 +45,7 @@ func sites(t *testing.T, broker *lab.Broker, names ...string) (all []site, confi
 	for _, name := range names {
 		s := newSite(t, broker.VHost(t))
 		all = append(all, s)
-		config += "  " + name + ": " + s.yaml() + "\n"
+		config += "  " + name + ": " + s.YAML() + "\n"
 	}
 	return all, config
 }
@@ -54,7 +56,7 @@ func newSite(t *testing.T, v *lab.VHost) site {
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}
-	return site{rabbit{v}, t, ch}
+	return site{shop.Rabbit{VHost: v}, t, ch}
 }
 
 func (s site) must(err error) {
@@ -108,7 +110,7 @@ func (s site) gets(queue string, want ...string) {
 	got = append(got, s.take(queue, 0)...)
 	slices.Sort(got)
 	if want = slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
-		s.t.Errorf("%s of %s got %v, want %v", queue, s.vhost.Name, got, want)
+		s.t.Errorf("%s of %s got %v, want %v", queue, s.VHost.Name, got, want)
 	}
 }
 
@@ -118,10 +120,10 @@ func (s site) take(queue string, n int) []string {
 	var got []string
 	defer func() {
 		if len(got) < n {
-			s.t.Logf("%s of %s has only got %v", queue, s.vhost.Name, got)
+			s.t.Logf("%s of %s has only got %v", queue, s.VHost.Name, got)
 		}
 	}()
-	eventually(s.t, federationLimit, fmt.Sprintf("%d messages in %s of %s", n, queue, s.vhost.Name), func() bool {
+	await.That(s.t, federationLimit, fmt.Sprintf("%d messages in %s of %s", n, queue, s.VHost.Name), func() bool {
 		for {
 			m, ok, err := s.ch.Get(queue, true)
 			s.must(err)
@@ -145,12 +147,12 @@ func (s site) pulledBy(prefix, exchange string, keys ...string) {
 	s.t.Helper()
 	slices.Sort(keys)
 	var got []string
-	eventually(s.t, federationLimit, fmt.Sprintf("bound for %son %s of %s: %q", prefix, exchange, s.vhost.Name, keys), func() bool {
+	await.That(s.t, federationLimit, fmt.Sprintf("bound for %son %s of %s: %q", prefix, exchange, s.VHost.Name, keys), func() bool {
 		var bindings []struct {
 			Destination string `json:"destination"`
 			Key         string `json:"routing_key"`
 		}
-		s.vhost.Get("exchanges/{vhost}/"+url.PathEscape(exchange)+"/bindings/source", &bindings)
+		s.VHost.Get("exchanges/{vhost}/"+url.PathEscape(exchange)+"/bindings/source", &bindings)
 		got = nil
 		for _, b := range bindings {
 			if strings.HasPrefix(b.Destination, prefix) {
@@ -165,7 +167,7 @@ func (s site) pulledBy(prefix, exchange string, keys ...string) {
 // holds waits until queues have this many messages ready in all.
 func (s site) holds(want int, queues ...string) {
 	s.t.Helper()
-	eventually(s.t, federationLimit, fmt.Sprintf("%d messages in %q of %s", want, queues, s.vhost.Name), func() bool {
+	await.That(s.t, federationLimit, fmt.Sprintf("%d messages in %q of %s", want, queues, s.VHost.Name), func() bool {
 		n := 0
 		for _, name := range queues {
 			q, err := s.ch.QueueDeclarePassive(name, true, false, false, false, nil)
@@ -182,7 +184,7 @@ func (s site) buffers() []string {
 	var all []struct {
 		Name string `json:"name"`
 	}
-	s.vhost.Get("queues/{vhost}", &all)
+	s.VHost.Get("queues/{vhost}", &all)
 	var names []string
 	for _, q := range all {
 		if strings.HasPrefix(q.Name, "weir: ") {
@@ -199,13 +201,4 @@ func prefixed(word string, n int) []string {
 		all = append(all, fmt.Sprint(word, i+1))
 	}
 	return all
-}
-
-// reload has the gateway take another configuration.
-func (g *gateway) reload(yaml string) {
-	g.t.Helper()
-	g.write(yaml)
-	if out, err := g.run("reload"); err != nil {
-		g.t.Fatalf("reload: %v\n%s", err, out)
-	}
 }

@@ -15,6 +15,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"weir/link"
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
 )
 
@@ -54,10 +56,10 @@ func TestImportAndSwitchOver(t *testing.T) {
 		wantEach("plugins", once)
 
 		yaml := importDefinitions(t, eu, us)
-		gateway := startGateway(t, yaml, "RABBIT_PASSWORD="+eu.vhost.Password, "LOCALHOST_PASSWORD="+us.vhost.Password)
+		gateway := built.Start(t, yaml, "RABBIT_PASSWORD="+eu.VHost.Password, "LOCALHOST_PASSWORD="+us.VHost.Password)
 		us.pulled("catalog", "item.#")
 		for _, name := range []string{"us/exchanges/catalog", "us/queues/work", "audit", "log"} {
-			eventually(t, federationLimit, name+" open", func() bool { return gateway.has(name, link.Running, link.Idle) })
+			await.That(t, federationLimit, name+" open", func() bool { return gateway.Has(name, link.Running, link.Idle) })
 		}
 		stage("both", beside)
 		wantEach("both", beside)
@@ -68,7 +70,7 @@ func TestImportAndSwitchOver(t *testing.T) {
 		// The plugin deletes its buffer, whatever is in it, and its shovel of an exchange takes its queue with it: by now weir's
 		// hold the same.
 		for _, parameter := range []string{"federation-upstream/{vhost}/us", "shovel/{vhost}/audit", "shovel/{vhost}/log"} {
-			eu.vhost.Do(http.MethodDelete, "parameters/"+parameter, nil)
+			eu.VHost.Do(http.MethodDelete, "parameters/"+parameter, nil)
 		}
 		us.pulledBy("federation: ", "catalog")
 		eu.pulledBy("amq.gen-", "log")
@@ -94,14 +96,14 @@ func byPlugins(eu, us site) {
 	for _, name := range []string{"work", "audit.copy", "log.copy"} {
 		us.queue(name, "")
 	}
-	away := strings.Replace(us.vhost.URIs()[0], "127.0.0.1", "localhost", 1) // not the name of the local cluster
-	home := "amqp:///" + eu.vhost.Name
-	eu.vhost.Parameter("federation-upstream", "us", map[string]any{"uri": []string{away}, "reconnect-delay": 1})
-	eu.vhost.Parameter("federation-upstream-set", "americas", []any{map[string]any{"upstream": "us", "prefetch-count": 100}})
-	eu.vhost.Policy("catalog", "^catalog$", "exchanges", map[string]any{"federation-upstream-set": "americas"})
-	eu.vhost.Policy("work", "^work$", "queues", map[string]any{"federation-upstream": "us"})
-	eu.vhost.Parameter("shovel", "audit", map[string]any{"src-uri": home, "src-queue": "audit", "dest-uri": away, "dest-queue": "audit.copy"})
-	eu.vhost.Parameter("shovel", "log", map[string]any{"src-uri": home, "src-exchange": "log", "src-exchange-key": "#",
+	away := strings.Replace(us.VHost.URIs()[0], "127.0.0.1", "localhost", 1) // not the name of the local cluster
+	home := "amqp:///" + eu.VHost.Name
+	eu.VHost.Parameter("federation-upstream", "us", map[string]any{"uri": []string{away}, "reconnect-delay": 1})
+	eu.VHost.Parameter("federation-upstream-set", "americas", []any{map[string]any{"upstream": "us", "prefetch-count": 100}})
+	eu.VHost.Policy("catalog", "^catalog$", "exchanges", map[string]any{"federation-upstream-set": "americas"})
+	eu.VHost.Policy("work", "^work$", "queues", map[string]any{"federation-upstream": "us"})
+	eu.VHost.Parameter("shovel", "audit", map[string]any{"src-uri": home, "src-queue": "audit", "dest-uri": away, "dest-queue": "audit.copy"})
+	eu.VHost.Parameter("shovel", "log", map[string]any{"src-uri": home, "src-exchange": "log", "src-exchange-key": "#",
 		"dest-uri": away, "dest-queue": "log.copy"})
 	us.pulledBy("federation: ", "catalog", "item.#")
 	eu.pulledBy("amq.gen-", "log", "#")
@@ -127,7 +129,7 @@ func (l *lane) open() {
 	l.at.t.Helper()
 	var err error
 	l.got = map[string]int{}
-	l.deliveries, err = l.at.vhost.Channel().Consume(l.queue, "", true, false, false, false, nil)
+	l.deliveries, err = l.at.VHost.Channel().Consume(l.queue, "", true, false, false, false, nil)
 	l.at.must(err)
 }
 
@@ -146,7 +148,7 @@ func (l *lane) look() {
 // await waits until each of these has come at least so many times.
 func (l *lane) await(bodies []string, times int) {
 	l.at.t.Helper()
-	eventually(l.at.t, federationLimit, fmt.Sprintf("%s.. %d times in %s", bodies[0], times, l.queue), func() bool {
+	await.That(l.at.t, federationLimit, fmt.Sprintf("%s.. %d times in %s", bodies[0], times, l.queue), func() bool {
 		l.look()
 		return !slices.ContainsFunc(bodies, func(body string) bool { return l.got[body] < times })
 	})
@@ -166,25 +168,25 @@ func (l *lane) wantEach(bodies []string, times int) {
 func importDefinitions(t *testing.T, eu, us site) (yaml string) {
 	t.Helper()
 	var whole, single map[string]any
-	eu.vhost.Get("definitions", &whole)
+	eu.VHost.Get("definitions", &whole)
 	for _, kind := range []string{"parameters", "policies", "exchanges", "queues", "bindings"} {
 		all, _ := whole[kind].([]any)
 		whole[kind] = slices.DeleteFunc(all, func(one any) bool { // of other tests
 			vhost := one.(map[string]any)["vhost"]
-			return vhost != eu.vhost.Name && vhost != us.vhost.Name
+			return vhost != eu.VHost.Name && vhost != us.VHost.Name
 		})
 	}
-	eu.vhost.Get("definitions/{vhost}", &single)
+	eu.VHost.Get("definitions/{vhost}", &single)
 	flags := []string{
-		"--local", fmt.Sprintf("amqp://%s@127.0.0.1:%d", eu.vhost.Username, eu.vhost.Broker.Nodes[0].AMQP),
-		"--management", eu.vhost.Management()[0],
+		"--local", fmt.Sprintf("amqp://%s@127.0.0.1:%d", eu.VHost.Username, eu.VHost.Broker.Nodes[0].AMQP),
+		"--management", eu.VHost.Management()[0],
 	}
 	yaml = runImport(t, whole, flags...)
 	// Older versions do not name the cluster in the export of one virtual host.
-	if other := runImport(t, single, append(flags, "--site", eu.vhost.Broker.Name)...); other != yaml {
+	if other := runImport(t, single, append(flags, "--site", eu.VHost.Broker.Name)...); other != yaml {
 		t.Errorf("from the whole cluster:\n%s\nfrom the virtual host:\n%s", yaml, other)
 	}
-	if strings.Contains(yaml, us.vhost.Password) {
+	if strings.Contains(yaml, us.VHost.Password) {
 		t.Errorf("shows a password:\n%s", yaml)
 	}
 	return yaml
@@ -201,7 +203,7 @@ func runImport(t *testing.T, definitions map[string]any, flags ...string) string
 	if err := os.WriteFile(from, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(binary, append([]string{"import", from, "--to", to}, flags...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(built.Binary(), append([]string{"import", from, "--to", to}, flags...)...).CombinedOutput(); err != nil {
 		t.Fatalf("weir import: %v\n%s", err, out)
 	}
 	yaml, err := os.ReadFile(to)

@@ -12,6 +12,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/tests/await"
+
+	"weir/tests/shop"
 )
 
 // embedded is a region on a broker that weir runs itself. Applications reach it as NATS JetStream, under the names that
@@ -30,7 +34,7 @@ func newEmbedded(t *testing.T, name string) embedded {
 	return embedded{name: name, address: free.Addr().String(), folder: t.TempDir()}
 }
 
-func (e embedded) yaml() string {
+func (e embedded) YAML() string {
 	return fmt.Sprintf("{type: embedded, nodes: 3, data-dir: %s, listen: %q}", e.folder, e.address)
 }
 
@@ -40,7 +44,7 @@ func queueSubject(queue string) string { return "q." + queue }
 func (e embedded) jetstream(t *testing.T) jetstream.JetStream {
 	t.Helper()
 	var nc *nats.Conn
-	eventually(t, 20*time.Second, "connected to "+e.name, func() (ok bool) {
+	await.That(t, 20*time.Second, "connected to "+e.name, func() (ok bool) {
 		var err error
 		nc, err = nats.Connect("nats://" + e.address)
 		return err == nil
@@ -95,7 +99,7 @@ type natsRegion struct {
 	stream, durable string
 }
 
-func (r natsRegion) publish(ctx context.Context, from, to int) error {
+func (r natsRegion) Publish(ctx context.Context, from, to int) error {
 	const batch = 500
 	for at := from; at < to; at += batch {
 		var pending []jetstream.PubAckFuture
@@ -122,8 +126,8 @@ func (r natsRegion) publish(ctx context.Context, from, to int) error {
 	return nil
 }
 
-func (r natsRegion) consume(ctx context.Context, _ string, perSecond int, note func(int)) error {
-	wait, stop := pacer(perSecond)
+func (r natsRegion) Consume(ctx context.Context, _ string, perSecond int, note func(int)) error {
+	wait, stop := shop.Pacer(perSecond)
 	defer stop()
 	consumer, err := r.js.Consumer(ctx, r.stream, r.durable)
 	if err != nil {

@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
+	"weir/tests/shop"
 )
 
 // overflowShovels is the section that both tests run, word for word, over different brokers.
@@ -28,29 +31,29 @@ const orderCount = 50_000
 func TestOverflowBetweenRabbitMQClusters(t *testing.T) {
 	eu, us := startPair(t)
 	t.Run("without a fault", func(t *testing.T) {
-		home, away := rabbit{eu.VHost(t)}, rabbit{us.VHost(t)}
-		home.declare(t, "orders")
-		away.declare(t, "orders")
-		g := startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+home.yaml()+"\n  us: "+away.yaml()+overflowShovels)
+		home, away := shop.Rabbit{VHost: eu.VHost(t)}, shop.Rabbit{VHost: us.VHost(t)}
+		home.Declare(t, "orders")
+		away.Declare(t, "orders")
+		g := built.Start(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+home.YAML()+"\n  us: "+away.YAML()+overflowShovels)
 		ledger := overrun(t, home, away, nil)
-		ledger.wantAll(t, orderCount, true)
-		ledger.wantOrder(t)
+		ledger.WantAll(t, orderCount, true)
+		ledger.WantOrder(t)
 		wantDecisions(t, g, 2)
 	})
 	t.Run("while nodes die", func(t *testing.T) {
-		home, away := rabbit{eu.VHost(t)}, rabbit{us.VHost(t)}
-		home.declare(t, "orders")
-		away.declare(t, "orders")
-		g := startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+home.yaml()+"\n  us: "+away.yaml()+overflowShovels)
+		home, away := shop.Rabbit{VHost: eu.VHost(t)}, shop.Rabbit{VHost: us.VHost(t)}
+		home.Declare(t, "orders")
+		away.Declare(t, "orders")
+		g := built.Start(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+home.YAML()+"\n  us: "+away.YAML()+overflowShovels)
 		ledger := overrun(t, home, away, func() {
-			eventually(t, time.Minute, "moving", func() bool { return g.status("orders-overflow").Counts.Confirmed > 3000 })
+			await.That(t, time.Minute, "moving", func() bool { return g.Status("orders-overflow").Counts.Confirmed > 3000 })
 			eu.Kill(0)
 			us.Kill(0)
-			eventually(t, time.Minute, "moving on", func() bool { return g.status("orders-overflow").Counts.Confirmed > 8000 })
+			await.That(t, time.Minute, "moving on", func() bool { return g.Status("orders-overflow").Counts.Confirmed > 8000 })
 			eu.Restart(0)
 			us.Restart(0)
 		})
-		ledger.wantAll(t, orderCount, false)
+		ledger.WantAll(t, orderCount, false)
 	})
 }
 
@@ -67,22 +70,22 @@ func startPair(t *testing.T) (eu, us *lab.Cluster) {
 // Ensure that the same shovels do the same over brokers that weir runs itself.
 func TestOverflowBetweenEmbeddedBrokers(t *testing.T) {
 	eu, us := newEmbedded(t, "eu"), newEmbedded(t, "us")
-	g := startGateway(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+eu.yaml()+"\n  us: "+us.yaml()+overflowShovels)
+	g := built.Start(t, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: "+eu.YAML()+"\n  us: "+us.YAML()+overflowShovels)
 	home := natsRegion{eu.jetstream(t), "q_orders", "orders"}
 	away := natsRegion{us.jetstream(t), "x_orders", "consumers"}
 	eu.declareQueue(t, home.js, "orders")
 	us.declareBound(t, away.js, "orders", "consumers", "order.>")
 	ledger := overrun(t, home, away, nil)
-	ledger.wantAll(t, orderCount, true)
-	ledger.wantOrder(t)
+	ledger.WantAll(t, orderCount, true)
+	ledger.WantOrder(t)
 	wantDecisions(t, g, 2)
 }
 
 // overrun publishes all orders while home consumes slowly and away fast, until every order was consumed. meanwhile runs
 // beside it.
-func overrun(t *testing.T, home, away region, meanwhile func()) *orders {
+func overrun(t *testing.T, home, away shop.Region, meanwhile func()) *shop.Orders {
 	t.Helper()
-	ledger := new(orders)
+	ledger := new(shop.Orders)
 	ctx, cancel := context.WithCancel(t.Context())
 	var apps sync.WaitGroup
 	defer apps.Wait()
@@ -94,14 +97,14 @@ func overrun(t *testing.T, home, away region, meanwhile func()) *orders {
 			}
 		})
 	}
-	work("consumer at home", func() error { return home.consume(ctx, "orders", 400, ledger.atHome) })
-	work("consumer away", func() error { return away.consume(ctx, "orders", 0, ledger.atAway) })
-	work("publisher", func() error { return home.publish(ctx, 0, orderCount) })
+	work("consumer at home", func() error { return home.Consume(ctx, "orders", 400, ledger.AtHome) })
+	work("consumer away", func() error { return away.Consume(ctx, "orders", 0, ledger.AtAway) })
+	work("publisher", func() error { return home.Publish(ctx, 0, orderCount) })
 	if meanwhile != nil {
 		meanwhile()
 	}
-	eventually(t, 4*time.Minute, "every order consumed", func() bool {
-		_, _, distinct := ledger.counts()
+	await.That(t, 4*time.Minute, "every order consumed", func() bool {
+		_, _, distinct := ledger.Counts()
 		return distinct == orderCount || t.Failed()
 	})
 	return ledger
@@ -109,14 +112,14 @@ func overrun(t *testing.T, home, away region, meanwhile func()) *orders {
 
 // wantDecisions fails unless overflow opened at least once and at most so often, shut as often, and both log and status
 // tell of it.
-func wantDecisions(t *testing.T, g *gateway, most int) {
+func wantDecisions(t *testing.T, g *built.Gateway, most int) {
 	t.Helper()
-	eventually(t, 30*time.Second, "shut", func() bool { return !g.status("orders-overflow").Overflow.Open })
-	opened, shut := g.log.lines("overflow opens"), g.log.lines("overflow shuts")
+	await.That(t, 30*time.Second, "shut", func() bool { return !g.Status("orders-overflow").Overflow.Open })
+	opened, shut := g.Log.Lines("overflow opens"), g.Log.Lines("overflow shuts")
 	if len(opened) == 0 || len(opened) > most || len(opened) != len(shut) {
 		t.Errorf("opened %d times, shut %d times, want 1 to %d:\n%v%v", len(opened), len(shut), most, opened, shut)
 	}
-	overflow := g.status("orders-overflow").Overflow
+	overflow := g.Status("orders-overflow").Overflow
 	if len(overflow.Decisions) != len(opened)+len(shut) {
 		t.Errorf("status shows %d decisions, the log %d", len(overflow.Decisions), len(opened)+len(shut))
 	}

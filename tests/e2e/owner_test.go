@@ -9,6 +9,12 @@ import (
 	"time"
 
 	"weir/link"
+
+	"weir/tests/await"
+
+	"weir/tests/built"
+
+	"weir/tests/shop"
 )
 
 // owned is a shovel that one of several gateways runs. The rate leaves time to end that one in full flow; ownedWindow is
@@ -30,20 +36,20 @@ shovels:
 // Ensure that of two gateways with one configuration one stands by, and takes over from the other when that is stopped:
 // nothing is lost, nothing comes twice, order is kept.
 func TestOwnerIsStopped(t *testing.T) {
-	eachOwned(t, func(t *testing.T, home, away region, config string) {
+	eachOwned(t, func(t *testing.T, home, away shop.Region, config string) {
 		ledger := handOver(t, home, away, config, syscall.SIGTERM)
-		ledger.wantAll(t, orderedCount, true)
-		ledger.wantOrder(t)
+		ledger.WantAll(t, orderedCount, true)
+		ledger.WantOrder(t)
 	})
 }
 
 // Ensure that it also takes over from one that is killed: nothing is lost, and what comes twice or late is no more than
 // what that one held.
 func TestOwnerIsKilled(t *testing.T) {
-	eachOwned(t, func(t *testing.T, home, away region, config string) {
+	eachOwned(t, func(t *testing.T, home, away shop.Region, config string) {
 		ledger := handOver(t, home, away, config, syscall.SIGKILL)
-		ledger.wantAll(t, orderedCount, false)
-		late, twice := ledger.lateAndTwice()
+		ledger.WantAll(t, orderedCount, false)
+		late, twice := ledger.LateAndTwice()
 		if late > ownedWindow || twice > ownedWindow {
 			t.Errorf("%d orders came late, %d came twice, want %d at most", late, twice, ownedWindow)
 		}
@@ -53,7 +59,7 @@ func TestOwnerIsKilled(t *testing.T) {
 const orderedCount = 10_000
 
 // eachOwned runs a test over the oldest and the newest RabbitMQ, and over JetStream.
-func eachOwned(t *testing.T, test func(t *testing.T, home, away region, config string)) {
+func eachOwned(t *testing.T, test func(t *testing.T, home, away shop.Region, config string)) {
 	for version, shovel := range map[string]string{"3.10": owned, "newest": ownedOverflow} {
 		t.Run(version, func(t *testing.T) {
 			home, away, brokers := pair(t, version)
@@ -62,7 +68,7 @@ func eachOwned(t *testing.T, test func(t *testing.T, home, away region, config s
 	}
 	t.Run("jetstream", func(t *testing.T) {
 		eu, us := newEmbedded(t, "eu"), newEmbedded(t, "us")
-		startGateway(t, "version: 1\nsite: host\nlocal: eu\nbrokers:\n  eu: "+eu.yaml()+"\n  us: "+us.yaml())
+		built.Start(t, "version: 1\nsite: host\nlocal: eu\nbrokers:\n  eu: "+eu.YAML()+"\n  us: "+us.YAML())
 		home := natsRegion{eu.jetstream(t), "q_orders", "orders"}
 		away := natsRegion{us.jetstream(t), "x_orders", "consumers"}
 		us.declareBound(t, away.js, "orders", "consumers", "order.>")
@@ -72,65 +78,47 @@ func eachOwned(t *testing.T, test func(t *testing.T, home, away region, config s
 }
 
 // handOver has the owner of a shovel end in full flow while another gateway stands by, and waits until all is consumed.
-func handOver(t *testing.T, home, away region, config string, signal syscall.Signal) *orders {
+func handOver(t *testing.T, home, away shop.Region, config string, signal syscall.Signal) *shop.Orders {
 	t.Helper()
-	ledger := new(orders)
+	ledger := new(shop.Orders)
 	ctx, cancel := context.WithCancel(t.Context())
 	var apps sync.WaitGroup
 	defer apps.Wait()
 	defer cancel()
-	one := startGateway(t, config)
-	eventually(t, time.Minute, "the owner", func() bool { return one.has("orders", link.Idle, link.Shut) })
-	two := startGateway(t, config)
-	eventually(t, time.Minute, "standing by", func() bool { return two.has("orders", link.Standby) })
-	apps.Go(func() { _ = away.consume(ctx, "orders", 0, ledger.atAway) })
+	one := built.Start(t, config)
+	await.That(t, time.Minute, "the owner", func() bool { return one.Has("orders", link.Idle, link.Shut) })
+	two := built.Start(t, config)
+	await.That(t, time.Minute, "standing by", func() bool { return two.Has("orders", link.Standby) })
+	apps.Go(func() { _ = away.Consume(ctx, "orders", 0, ledger.AtAway) })
 	publish := func(from, to int) {
-		if err := home.publish(ctx, from, to); err != nil {
+		if err := home.Publish(ctx, from, to); err != nil {
 			t.Fatalf("publish: %v", err)
 		}
 	}
 	publish(0, orderedCount/2)
 	moved := func(n int) func() bool {
 		return func() bool {
-			_, _, distinct := ledger.counts()
+			_, _, distinct := ledger.Counts()
 			return distinct > n
 		}
 	}
-	eventually(t, time.Minute, "in full flow", moved(2_000))
-	if s := two.status("orders"); s.State != link.Standby || s.Reason == "" || s.Counts.Received > 0 {
+	await.That(t, time.Minute, "in full flow", moved(2_000))
+	if s := two.Status("orders"); s.State != link.Standby || s.Reason == "" || s.Counts.Received > 0 {
 		t.Errorf("the other one is %s (%s) and has received %d", s.State, s.Reason, s.Counts.Received)
 	}
 	began := time.Now()
 	if signal == syscall.SIGTERM {
-		if code := one.terminate(); code != 0 {
+		if code := one.Terminate(); code != 0 {
 			t.Errorf("exit code %d after SIGTERM, want 0", code)
 		}
-	} else if err := one.cmd.Process.Signal(signal); err != nil {
-		t.Fatal(err)
+	} else {
+		one.Signal(signal)
 	}
 	publish(orderedCount/2, orderedCount) // so that something is left, however fast that one was
-	eventually(t, time.Minute, "taken over", func() bool { return two.status("orders").Counts.Confirmed > 0 })
+	await.That(t, time.Minute, "taken over", func() bool { return two.Status("orders").Counts.Confirmed > 0 })
 	t.Logf("taken over after %v", time.Since(began).Round(100*time.Millisecond))
-	eventually(t, time.Minute, "at rest", func() bool { return two.has("orders", link.Idle, link.Shut) && moved(orderedCount/2)() })
-	apps.Go(func() { _ = home.consume(ctx, "orders", 0, ledger.atHome) }) // what an overflow leaves
-	eventually(t, 2*time.Minute, "all consumed", moved(orderedCount-1))
+	await.That(t, time.Minute, "at rest", func() bool { return two.Has("orders", link.Idle, link.Shut) && moved(orderedCount/2)() })
+	apps.Go(func() { _ = home.Consume(ctx, "orders", 0, ledger.AtHome) }) // what an overflow leaves
+	await.That(t, 2*time.Minute, "all consumed", moved(orderedCount-1))
 	return ledger
-}
-
-// lateAndTwice are how many orders were first consumed away after a later one, and how often one was consumed again.
-func (o *orders) lateAndTwice() (late, twice int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	seen, newest := map[int]bool{}, -1
-	for _, id := range o.away {
-		switch {
-		case seen[id]:
-			twice++
-		case id < newest:
-			late++
-		}
-		seen[id] = true
-		newest = max(newest, id)
-	}
-	return late, twice
 }

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"weir/tests/await"
+	"weir/tests/built"
 	"weir/tests/lab"
+	"weir/tests/shop"
 )
 
 const plainShovel = `
@@ -18,13 +21,13 @@ shovels:
 `
 
 // pair is two regions on vhosts of one node, and the configuration of brokers for them.
-func pair(t *testing.T, version string) (home, away rabbit, brokers string) {
+func pair(t *testing.T, version string) (home, away shop.Rabbit, brokers string) {
 	t.Helper()
 	broker := lab.RabbitMQ(t, version)
-	home, away = rabbit{broker.VHost(t)}, rabbit{broker.VHost(t)}
-	home.declare(t, "orders")
-	away.declare(t, "orders")
-	return home, away, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: " + home.yaml() + "\n  us: " + away.yaml()
+	home, away = shop.Rabbit{VHost: broker.VHost(t)}, shop.Rabbit{VHost: broker.VHost(t)}
+	home.Declare(t, "orders")
+	away.Declare(t, "orders")
+	return home, away, "version: 1\nsite: eu\nlocal: eu\nbrokers:\n  eu: " + home.YAML() + "\n  us: " + away.YAML()
 }
 
 // Ensure SIGTERM in full flow drains: weir exits with 0, and another one that takes over finds every order either gone or
@@ -34,32 +37,32 @@ func TestStopInFullFlow(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			home, away, brokers := pair(t, version)
 			const n = 20_000
-			ledger := new(orders)
+			ledger := new(shop.Orders)
 			ctx, cancel := context.WithCancel(t.Context())
 			var apps sync.WaitGroup
 			defer apps.Wait()
 			defer cancel()
-			apps.Go(func() { _ = away.consume(ctx, "orders", 0, ledger.atAway) })
-			if err := home.publish(ctx, 0, n); err != nil {
+			apps.Go(func() { _ = away.Consume(ctx, "orders", 0, ledger.AtAway) })
+			if err := home.Publish(ctx, 0, n); err != nil {
 				t.Fatal(err)
 			}
 			for _, goal := range []int{4_000, 8_000} {
-				g := startGateway(t, brokers+plainShovel)
-				eventually(t, time.Minute, "in full flow", func() bool {
-					_, _, distinct := ledger.counts()
+				g := built.Start(t, brokers+plainShovel)
+				await.That(t, time.Minute, "in full flow", func() bool {
+					_, _, distinct := ledger.Counts()
 					return distinct > goal
 				})
-				if code := g.terminate(); code != 0 {
+				if code := g.Terminate(); code != 0 {
 					t.Errorf("exit code %d after SIGTERM, want 0", code)
 				}
 			}
-			startGateway(t, brokers+plainShovel)
-			eventually(t, time.Minute, "all consumed", func() bool {
-				_, _, distinct := ledger.counts()
+			built.Start(t, brokers+plainShovel)
+			await.That(t, time.Minute, "all consumed", func() bool {
+				_, _, distinct := ledger.Counts()
 				return distinct == n
 			})
-			ledger.wantAll(t, n, true)
-			ledger.wantOrder(t)
+			ledger.WantAll(t, n, true)
+			ledger.WantOrder(t)
 		})
 	}
 }
@@ -68,19 +71,19 @@ func TestStopInFullFlow(t *testing.T) {
 // the shovel that it changes.
 func TestReload(t *testing.T) {
 	home, away, brokers := pair(t, "3.10")
-	home.declare(t, "returns")
-	away.declare(t, "returns")
+	home.Declare(t, "returns")
+	away.Declare(t, "returns")
 	shovels := plainShovel + `
   returns:
     source: {queue: returns}
     destinations: [{broker: us, exchange: returns, routing-key: order.returned}]
 `
-	g := startGateway(t, brokers+shovels)
-	running := func(name string) bool { return strings.Contains("running idle", string(g.status(name).State)) }
-	eventually(t, 20*time.Second, "running", func() bool { return running("orders") && running("returns") })
+	g := built.Start(t, brokers+shovels)
+	running := func(name string) bool { return strings.Contains("running idle", string(g.Status(name).State)) }
+	await.That(t, 20*time.Second, "running", func() bool { return running("orders") && running("returns") })
 
-	g.write(brokers + strings.Replace(shovels, "broker: us, exchange: returns", "broker: su, exchange: returns", 1))
-	out, err := g.run("reload")
+	g.Write(brokers + strings.Replace(shovels, "broker: us, exchange: returns", "broker: su, exchange: returns", 1))
+	out, err := g.Run("reload")
 	if err == nil || !strings.Contains(out, `no broker "su"; did you mean "us"?`) {
 		t.Errorf("reload of a file with a mistake: %v, printed %q", err, out)
 	}
@@ -88,15 +91,15 @@ func TestReload(t *testing.T) {
 		t.Error("a reload that failed stopped a shovel")
 	}
 
-	g.write(brokers + strings.Replace(shovels, "order.returned", "order.sent-back", 1))
-	if out, err := g.run("reload"); err != nil {
+	g.Write(brokers + strings.Replace(shovels, "order.returned", "order.sent-back", 1))
+	if out, err := g.Run("reload"); err != nil {
 		t.Fatalf("reload: %v\n%s", err, out)
 	}
-	eventually(t, 20*time.Second, "running again", func() bool { return running("returns") })
-	if got := g.log.lines("link open", "link=orders"); len(got) != 1 {
+	await.That(t, 20*time.Second, "running again", func() bool { return running("returns") })
+	if got := g.Log.Lines("link open", "link=orders"); len(got) != 1 {
 		t.Errorf("the unchanged shovel was opened %d times", len(got))
 	}
-	if got := g.log.lines("link open", "link=returns"); len(got) != 2 {
+	if got := g.Log.Lines("link open", "link=returns"); len(got) != 2 {
 		t.Errorf("the changed shovel was opened %d times, want 2", len(got))
 	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package shop
 
 import (
 	"context"
@@ -14,19 +14,19 @@ import (
 	"weir/tests/lab"
 )
 
-// rabbit is a region on RabbitMQ. It reconnects, as an application would.
-type rabbit struct{ vhost *lab.VHost }
+// Rabbit is a region on RabbitMQ. It reconnects, as an application would.
+type Rabbit struct{ VHost *lab.VHost }
 
-// yaml declares the region's broker for weir.
-func (r rabbit) yaml() string {
+// YAML declares the region's broker for weir.
+func (r Rabbit) YAML() string {
 	var uris []string
-	for _, n := range r.vhost.Broker.Nodes {
+	for _, n := range r.VHost.Broker.Nodes {
 		uris = append(uris, fmt.Sprintf("amqp://127.0.0.1:%d", n.AMQP))
 	}
 	return fmt.Sprintf("{type: rabbitmq, uris: [%s], vhost: %q, username: %q, password: %q, cluster-name: %s,\n"+
 		"       management: {uris: [%s]}}",
-		strings.Join(uris, ", "), r.vhost.Name, r.vhost.Username, r.vhost.Password, r.vhost.Broker.Name,
-		strings.Join(quoted(r.vhost.Management()), ", "))
+		strings.Join(uris, ", "), r.VHost.Name, r.VHost.Username, r.VHost.Password, r.VHost.Broker.Name,
+		strings.Join(quoted(r.VHost.Management()), ", "))
 }
 
 func quoted(s []string) []string {
@@ -37,10 +37,10 @@ func quoted(s []string) []string {
 	return q
 }
 
-// declare makes a quorum queue, bound to an exchange of the same name.
-func (r rabbit) declare(t *testing.T, queue string) {
+// Declare makes a quorum queue, bound to an exchange of the same name.
+func (r Rabbit) Declare(t *testing.T, queue string) {
 	t.Helper()
-	ch := r.vhost.Channel()
+	ch := r.VHost.Channel()
 	if err := ch.ExchangeDeclare(queue, "topic", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +53,9 @@ func (r rabbit) declare(t *testing.T, queue string) {
 }
 
 // channel dials the first node that answers.
-func (r rabbit) channel() (*amqp.Connection, *amqp.Channel, error) {
+func (r Rabbit) channel() (*amqp.Connection, *amqp.Channel, error) {
 	var errs []error
-	for _, uri := range r.vhost.URIs() {
+	for _, uri := range r.VHost.URIs() {
 		conn, err := amqp.DialConfig(uri, amqp.Config{Heartbeat: 5 * time.Second})
 		if err != nil {
 			errs = append(errs, err)
@@ -71,7 +71,8 @@ func (r rabbit) channel() (*amqp.Connection, *amqp.Channel, error) {
 	return nil, nil, errors.Join(errs...)
 }
 
-func (r rabbit) publish(ctx context.Context, from, to int) error {
+// Publish implements Region.
+func (r Rabbit) Publish(ctx context.Context, from, to int) error {
 	for from < to && ctx.Err() == nil {
 		confirmed, err := r.publishOnce(ctx, from, to)
 		from += confirmed
@@ -83,7 +84,7 @@ func (r rabbit) publish(ctx context.Context, from, to int) error {
 }
 
 // publishOnce publishes through one connection, in batches, and returns how many were confirmed in a row.
-func (r rabbit) publishOnce(ctx context.Context, from, to int) (confirmed int, err error) {
+func (r Rabbit) publishOnce(ctx context.Context, from, to int) (confirmed int, err error) {
 	conn, ch, err := r.channel()
 	if err != nil {
 		return 0, err
@@ -119,8 +120,9 @@ func (r rabbit) publishOnce(ctx context.Context, from, to int) (confirmed int, e
 	return confirmed, nil
 }
 
-func (r rabbit) consume(ctx context.Context, queue string, perSecond int, note func(int)) error {
-	wait, stop := pacer(perSecond)
+// Consume implements Region.
+func (r Rabbit) Consume(ctx context.Context, queue string, perSecond int, note func(int)) error {
+	wait, stop := Pacer(perSecond)
 	defer stop()
 	for {
 		err := r.consumeOnce(ctx, queue, wait, note)
@@ -134,7 +136,7 @@ func (r rabbit) consume(ctx context.Context, queue string, perSecond int, note f
 }
 
 // consumeOnce consumes through one connection until it is lost or ctx ends. An order counts once its ack was sent.
-func (r rabbit) consumeOnce(ctx context.Context, queue string, wait func(context.Context), note func(int)) error {
+func (r Rabbit) consumeOnce(ctx context.Context, queue string, wait func(context.Context), note func(int)) error {
 	conn, ch, err := r.channel()
 	if err != nil {
 		return err
