@@ -26,9 +26,9 @@ func TestAlarm(t *testing.T) {
 	}
 	b := amqp.New(config(v), quiet)
 	at := broker.Address{Queue: "orders"}
-	source := must(b.OpenSource(t.Context(), at, broker.SourceOptions{Link: "link", Window: 2}))(t)
-	sink := must(b.OpenSink(t.Context(), at, broker.SinkOptions{Link: "link"}))(t)
-	idle := must(b.OpenSink(t.Context(), at, broker.SinkOptions{Link: "idle"}))(t)
+	source := must(b.OpenSource(within(t), at, broker.SourceOptions{Link: "link", Window: 2}))(t)
+	sink := must(b.OpenSink(within(t), at, broker.SinkOptions{Link: "link"}))(t)
+	idle := must(b.OpenSink(within(t), at, broker.SinkOptions{Link: "idle"}))(t)
 	held, release := lock(t, b)
 
 	cluster.MemoryAlarm(0, true)
@@ -37,12 +37,10 @@ func TestAlarm(t *testing.T) {
 		t.Error("the neighbour on the same connection is not blocked")
 	}
 	// A session on that connection would wait for the end of the alarm, and nobody would learn why.
-	opening, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	late := must(b.OpenSink(opening, at, broker.SinkOptions{Link: "late"}))(t)
+	late := must(b.OpenSink(within(t), at, broker.SinkOptions{Link: "late"}))(t)
 	block(t, late, nil)
 	for range 10 {
-		m := must(source.Receive(t.Context()))(t)
+		m := receive(t, source)
 		check(t, source.Ack(m))
 	}
 	select {
@@ -52,18 +50,20 @@ func TestAlarm(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		close func()
+		close func() error
 	}{
-		{"a blocked sink", func() { check(t, sink.Close()) }},
-		{"another one", func() { check(t, idle.Close()) }},
-		{"one that was opened meanwhile", func() { check(t, late.Close()) }},
-		{"a source", func() { check(t, source.Close()) }},
-		{"a lock", release},
-		{"the broker", b.Close},
+		{"a blocked sink", sink.Close},
+		{"another one", idle.Close},
+		{"one that was opened meanwhile", late.Close},
+		{"a source", source.Close},
+		{"a lock", func() error { release(); return nil }},
+		{"the broker", func() error { b.Close(); return nil }},
 	} {
 		begin := time.Now()
-		c.close()
-		if took := time.Since(begin); took > 5*time.Second {
+		closed := make(chan error, 1)
+		go func() { closed <- c.close() }()
+		check(t, await(t, "the end of "+c.name, closed))
+		if took := time.Since(begin); took > 15*time.Second { // before heartbeats, which nobody answers, would end it
 			t.Errorf("%s took %v to close", c.name, took)
 		}
 	}
@@ -72,10 +72,8 @@ func TestAlarm(t *testing.T) {
 // block sends until the broker says that it is blocked.
 func block(t *testing.T, s broker.Sink, body []byte) {
 	t.Helper()
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		_, err := s.Send(ctx, &broker.Message{Body: body})
-		cancel()
+	for sending := within(t); ; {
+		_, err := s.Send(sending, &broker.Message{Body: body})
 		if errors.Is(err, broker.ErrBlocked) {
 			return
 		}

@@ -34,7 +34,7 @@ func TestCatalog(t *testing.T) {
 		check(t, ch.ExchangeBind("by-region", "item.#", "catalog", false, nil))
 		b := newBroker(t, config(v))
 
-		exchanges := must(b.Exchanges(t.Context()))(t)
+		exchanges := must(b.Exchanges(within(t)))(t)
 		own := slices.DeleteFunc(slices.Clone(exchanges), func(x broker.Exchange) bool { return strings.HasPrefix(x.Name, "amq.") })
 		if d := cmp.Diff([]broker.Exchange{
 			{Name: "by-region", Type: "headers", AutoDelete: true, Internal: true, Arguments: broker.Table{"alternate-exchange": "amq.fanout"}},
@@ -45,7 +45,7 @@ func TestCatalog(t *testing.T) {
 		if !slices.ContainsFunc(exchanges, func(x broker.Exchange) bool { return x.Name == "amq.topic" }) {
 			t.Errorf("no amq.topic among %v", exchanges)
 		}
-		queues := must(b.Queues(t.Context()))(t)
+		queues := must(b.Queues(within(t)))(t)
 		for i := range queues { // 4.x adds x-queue-type to what was declared
 			if delete(queues[i].Arguments, "x-queue-type"); len(queues[i].Arguments) == 0 {
 				queues[i].Arguments = nil
@@ -61,18 +61,18 @@ func TestCatalog(t *testing.T) {
 			"x-match": "any", "x-region": nil, "small": int64(1), "large": int64(1 << 40), "half": 0.5, "yes": true,
 			"x-bound-from": broker.Array{broker.Table{"cluster-name": "eu", "vhost": "/", "exchange": "/:x A", "hops": int16(2)}},
 			"nested":       broker.Table{"list": broker.Array{int64(1), "two", broker.Table{}}},
-		}}}, must(b.Bindings(t.Context(), "by-region"))(t)); d != "" {
+		}}}, must(b.Bindings(within(t), "by-region"))(t)); d != "" {
 			t.Errorf("bindings of by-region (-want +got):\n%s", d)
 		}
-		got := must(b.Bindings(t.Context(), "catalog"))(t)
+		got := must(b.Bindings(within(t), "catalog"))(t)
 		slices.SortFunc(got, func(a, b broker.Binding) int { return strings.Compare(a.Key, b.Key) })
 		if d := cmp.Diff([]broker.Binding{{Destination: "by-region", ToExchange: true, Key: "item.#"}, {Destination: "kept", Key: "item.*"}}, got); d != "" {
 			t.Errorf("bindings of catalog (-want +got):\n%s", d)
 		}
-		if got := must(b.Bindings(t.Context(), "amq.direct"))(t); len(got) > 0 {
+		if got := must(b.Bindings(within(t), "amq.direct"))(t); len(got) > 0 {
 			t.Errorf("bindings of amq.direct: %v", got)
 		}
-		if _, err := b.Bindings(t.Context(), "none"); !errors.Is(err, broker.ErrNotFound) {
+		if _, err := b.Bindings(within(t), "none"); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("bindings of no exchange: %v", err)
 		}
 	})
@@ -96,11 +96,11 @@ func TestCatalogUnreadable(t *testing.T) {
 			conf := config(v)
 			c.change(&conf)
 			b := newBroker(t, conf)
-			_, exchanges := b.Exchanges(t.Context())
-			_, queues := b.Queues(t.Context())
-			_, bindings := b.Bindings(t.Context(), "amq.topic")
-			_, bound := b.Bound(t.Context(), broker.Buffer{Name: "weir: x"})
-			_, waiting := b.Waiting(t.Context(), "weir: ")
+			_, exchanges := b.Exchanges(within(t))
+			_, queues := b.Queues(within(t))
+			_, bindings := b.Bindings(within(t), "amq.topic")
+			_, bound := b.Bound(within(t), broker.Buffer{Name: "weir: x"})
+			_, waiting := b.Waiting(within(t), "weir: ")
 			for _, err := range []error{exchanges, queues, bindings, bound, waiting} {
 				if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.cure) {
 					t.Errorf("got %v, want %v and %q", err, c.want, c.cure)
@@ -115,18 +115,18 @@ func TestBindingArgumentsRoundTrip(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		b := newBroker(t, config(v))
 		buf := broker.Buffer{Name: "weir: h", Exchange: broker.Exchange{Name: "h", Type: "headers", Durable: true}}
-		check(t, b.DeclareBuffer(t.Context(), buf))
+		check(t, b.DeclareBuffer(within(t), buf))
 		want := []broker.Binding{{Arguments: broker.Table{
 			"x-match": "all", "region": "eu", "n": int64(3), "any": nil,
 			"x-bound-from": broker.Array{broker.Table{"cluster-name": "eu", "vhost": "/", "exchange": "/:h", "hops": int16(1)}},
 		}}}
-		check(t, b.Rebind(t.Context(), buf, want, nil))
-		got := must(b.Bound(t.Context(), buf))(t)
+		check(t, b.Rebind(within(t), buf, want, nil))
+		got := must(b.Bound(within(t), buf))(t)
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
-		check(t, b.Rebind(t.Context(), buf, nil, got))
-		if left := must(b.Bound(t.Context(), buf))(t); len(left) > 0 {
+		check(t, b.Rebind(within(t), buf, nil, got))
+		if left := must(b.Bound(within(t), buf))(t); len(left) > 0 {
 			t.Errorf("%v are left", left)
 		}
 	})
@@ -139,17 +139,17 @@ func TestBufferRefused(t *testing.T) {
 		check(t, ch.ExchangeDeclare("direct", "direct", false, false, false, false, nil))
 		b := newBroker(t, config(v))
 		topic := func(name string) broker.Exchange { return broker.Exchange{Name: name, Type: "topic", Durable: true} }
-		check(t, b.DeclareBuffer(t.Context(), broker.Buffer{Name: "weir: direct", Exchange: topic("direct")}))
+		check(t, b.DeclareBuffer(within(t), broker.Buffer{Name: "weir: direct", Exchange: topic("direct")}))
 
-		err := b.DeclareBuffer(t.Context(), broker.Buffer{Name: "weir: direct", Exchange: topic("direct"), Arguments: broker.Table{"x-expires": int64(60000)}})
+		err := b.DeclareBuffer(within(t), broker.Buffer{Name: "weir: direct", Exchange: topic("direct"), Arguments: broker.Table{"x-expires": int64(60000)}})
 		if !errors.Is(err, broker.ErrMismatch) || !strings.Contains(err.Error(), "x-expires") {
 			t.Errorf("with other arguments: %v", err)
 		}
-		err = b.DeclareBuffer(t.Context(), broker.Buffer{Name: "weir: odd", Exchange: broker.Exchange{Name: "odd", Type: "x-none", Durable: true}})
+		err = b.DeclareBuffer(within(t), broker.Buffer{Name: "weir: odd", Exchange: broker.Exchange{Name: "odd", Type: "x-none", Durable: true}})
 		if !errors.Is(err, broker.ErrUnsupported) {
 			t.Errorf("an exchange of an unknown type: %v", err)
 		}
-		err = b.Rebind(t.Context(), broker.Buffer{Name: "weir: direct", Exchange: topic("gone")}, by("a", "b", "c"), nil)
+		err = b.Rebind(within(t), broker.Buffer{Name: "weir: direct", Exchange: topic("gone")}, by("a", "b", "c"), nil)
 		if !errors.Is(err, broker.ErrNotFound) || !strings.Contains(err.Error(), "gone") {
 			t.Errorf("to an exchange that has gone: %v", err)
 		}
@@ -157,7 +157,7 @@ func TestBufferRefused(t *testing.T) {
 		v.Permit(user, ".*", ".*", "^weir")
 		conf := config(v)
 		conf.Credentials = login(user, password)
-		err = newBroker(t, conf).Rebind(t.Context(), broker.Buffer{Name: "weir: direct", Exchange: topic("direct")}, by("a"), nil)
+		err = newBroker(t, conf).Rebind(within(t), broker.Buffer{Name: "weir: direct", Exchange: topic("direct")}, by("a"), nil)
 		if !errors.Is(err, broker.ErrDenied) {
 			t.Errorf("without the permission to read from the exchange: %v", err)
 		}
@@ -173,20 +173,20 @@ func TestRebindIsPipelined(t *testing.T) {
 	conf.URIs = []string{"amqp://" + far(t, fmt.Sprintf("127.0.0.1:%d", v.Broker.Nodes[0].AMQP), way)}
 	b := newBroker(t, conf)
 	buf := broker.Buffer{Name: "weir: far", Exchange: broker.Exchange{Name: "far", Type: "topic", Durable: true}}
-	check(t, b.DeclareBuffer(t.Context(), buf))
+	check(t, b.DeclareBuffer(within(t), buf))
 	var keys []string
 	for i := range n {
 		keys = append(keys, "key."+strconv.Itoa(i))
 	}
 	began := time.Now()
-	check(t, b.Rebind(t.Context(), buf, by(keys...), nil))
+	check(t, b.Rebind(within(t), buf, by(keys...), nil))
 	added := time.Since(began)
-	if got := must(b.Bound(t.Context(), buf))(t); len(got) != n {
+	if got := must(b.Bound(within(t), buf))(t); len(got) != n {
 		t.Errorf("%d bindings, want %d", len(got), n)
 	}
-	check(t, b.Rebind(t.Context(), buf, nil, by(keys[1:]...)))
+	check(t, b.Rebind(within(t), buf, nil, by(keys[1:]...)))
 	t.Logf("%d bindings added in %v, removed in %v", n, added, time.Since(began)-added)
-	if d := cmp.Diff(by(keys[0]), must(b.Bound(t.Context(), buf))(t)); d != "" {
+	if d := cmp.Diff(by(keys[0]), must(b.Bound(within(t), buf))(t)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if one := n * 2 * way; time.Since(began) > one {
@@ -204,51 +204,51 @@ func TestDeleteBuffer(t *testing.T) {
 					Name: "weir: " + kind, Exchange: broker.Exchange{Name: "x", Type: "fanout", Durable: true},
 					Arguments: broker.Table{"x-queue-type": kind},
 				}
-				check(t, b.DeclareBuffer(t.Context(), buf))
+				check(t, b.DeclareBuffer(within(t), buf))
 				publish(t, v.Channel(), buf.Name, amqp091.Publishing{Body: []byte("1")})
 				inUse := func(why string) {
 					t.Helper()
-					if err := b.DeleteBuffer(t.Context(), buf.Name, false); !errors.Is(err, broker.ErrInUse) {
+					if err := b.DeleteBuffer(within(t), buf.Name, false); !errors.Is(err, broker.ErrInUse) {
 						t.Fatalf("with %s: %v", why, err)
 					}
 				}
 				inUse("a message")
-				s := must(b.OpenSource(t.Context(), broker.Address{Exchange: "x", Queue: buf.Name}, broker.SourceOptions{Link: "link", Window: 1, Buffer: true}))(t)
-				m := must(s.Receive(t.Context()))(t)
+				s := must(b.OpenSource(within(t), broker.Address{Exchange: "x", Queue: buf.Name}, broker.SourceOptions{Link: "link", Window: 1, Buffer: true}))(t)
+				m := receive(t, s)
 				inUse("a consumer")
-				eventually(t, func() bool { // the management API takes a while to know
-					d := must(b.Depth(t.Context(), broker.Address{Queue: buf.Name}))(t)
+				eventually(t, "one unacked in statistics", func() bool { // the management API takes a while to know
+					d := must(b.Depth(within(t), broker.Address{Queue: buf.Name}))(t)
 					return d.Unacked == broker.Counted(1)
 				})
-				check(t, s.Stop(t.Context()))
+				check(t, s.Stop(within(t)))
 				inUse("a message that was delivered")
 				check(t, s.Ack(m))
 				check(t, s.Close())
-				eventually(t, func() bool { // statistics are late where the machine is busy
-					err := b.DeleteBuffer(t.Context(), buf.Name, false)
+				eventually(t, "the empty buffer is deleted", func() bool { // statistics are late where the machine is busy
+					err := b.DeleteBuffer(within(t), buf.Name, false)
 					if !errors.Is(err, broker.ErrInUse) {
 						check(t, err)
 					}
 					return err == nil
 				})
-				check(t, b.DeleteBuffer(t.Context(), buf.Name, false)) // missing
-				if _, err := b.Bound(t.Context(), buf); !errors.Is(err, broker.ErrNotFound) {
+				check(t, b.DeleteBuffer(within(t), buf.Name, false)) // missing
+				if _, err := b.Bound(within(t), buf); !errors.Is(err, broker.ErrNotFound) {
 					t.Errorf("after it was deleted: %v", err)
 				}
-				_, err := b.OpenSource(t.Context(), broker.Address{Exchange: "x", Queue: buf.Name}, broker.SourceOptions{Link: "link", Window: 1, Buffer: true})
+				_, err := b.OpenSource(within(t), broker.Address{Exchange: "x", Queue: buf.Name}, broker.SourceOptions{Link: "link", Window: 1, Buffer: true})
 				if !errors.Is(err, broker.ErrNotFound) {
 					t.Errorf("a source on it, deleted: %v", err)
 				}
 
-				check(t, b.DeclareBuffer(t.Context(), buf))
-				check(t, b.Rebind(t.Context(), buf, by("k"), nil))
+				check(t, b.DeclareBuffer(within(t), buf))
+				check(t, b.Rebind(within(t), buf, by("k"), nil))
 				publish(t, v.Channel(), buf.Name, amqp091.Publishing{Body: []byte("2")})
-				eventually(t, func() bool {
-					got := must(b.Waiting(t.Context(), "weir: "+kind))(t)
+				eventually(t, "one message waits", func() bool {
+					got := must(b.Waiting(within(t), "weir: "+kind))(t)
 					want := []broker.Waiting{{Name: buf.Name, Exchange: "x", Messages: broker.Counted(1)}}
 					return cmp.Equal(want, got)
 				})
-				check(t, b.DeleteBuffer(t.Context(), buf.Name, true))
+				check(t, b.DeleteBuffer(within(t), buf.Name, true))
 			})
 		}
 	})

@@ -27,8 +27,8 @@ func TestConnectionsShared(t *testing.T) {
 	for i := range links {
 		open.Go(func() {
 			link := fmt.Sprintf("link-%d", i)
-			k, err := b.OpenSink(t.Context(), at, broker.SinkOptions{Link: link})
-			s, err2 := b.OpenSource(t.Context(), at, broker.SourceOptions{Link: link, Window: 1})
+			k, err := b.OpenSink(within(t), at, broker.SinkOptions{Link: link})
+			s, err2 := b.OpenSource(within(t), at, broker.SourceOptions{Link: link, Window: 1})
 			if err != nil || err2 != nil {
 				t.Errorf("%v, %v", err, err2)
 				return
@@ -39,11 +39,11 @@ func TestConnectionsShared(t *testing.T) {
 		})
 	}
 	open.Wait()
-	k := must(b.OpenSink(t.Context(), at, broker.SinkOptions{Link: "poisoned", Alone: true}))(t)
+	k := must(b.OpenSink(within(t), at, broker.SinkOptions{Link: "poisoned", Alone: true}))(t)
 	opened = append(opened, k)
 
 	// 9 sinks and 9 sources, 4 a connection, and one alone.
-	eventually(t, func() bool { return len(connections(v)) == 3+3+1 })
+	eventually(t, "seven connections", func() bool { return len(connections(v)) == 3+3+1 })
 	names := connections(v)
 	if !slices.Contains(names, "weir test: weir: poisoned (publish, alone)") {
 		t.Errorf("%q: no connection for the one that is alone", names)
@@ -54,17 +54,17 @@ func TestConnectionsShared(t *testing.T) {
 	for _, s := range opened {
 		check(t, s.Close())
 	}
-	eventually(t, func() bool { return len(connections(v)) == 0 })
+	eventually(t, "no connection", func() bool { return len(connections(v)) == 0 })
 }
 
 // Ensure one session that RabbitMQ ends takes no neighbour with it.
 func TestNeighbourStays(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		b := newBroker(t, config(v))
-		bad := must(b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "bad"}))(t)
-		good := must(b.OpenSink(t.Context(), broker.Address{Queue: "orders"}, broker.SinkOptions{Link: "good"}))(t)
+		bad := must(b.OpenSink(within(t), broker.Address{}, broker.SinkOptions{Link: "bad"}))(t)
+		good := must(b.OpenSink(within(t), broker.Address{Queue: "orders"}, broker.SinkOptions{Link: "good"}))(t)
 		send(t, bad, &broker.Message{Exchange: "no such exchange"}, broker.ErrUnroutable)
-		<-bad.Lost()
+		await(t, "the end of the session", bad.Lost())
 		send(t, good, &broker.Message{Body: []byte("1")}, nil)
 		select {
 		case <-good.Lost():

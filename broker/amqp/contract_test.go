@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
-	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -104,7 +103,7 @@ func start(t *testing.T, cluster *lab.Cluster, kind string) *brokertest.Rig {
 		Take: func(q brokertest.Queue, n int) []*broker.Message {
 			ch := v.Channel()
 			var ms []*broker.Message
-			eventually(t, func() bool {
+			eventually(t, fmt.Sprintf("%d messages in %s", n, q.Source.Queue), func() bool {
 				for len(ms) < n {
 					d, ok := get(t, ch, q.Source.Queue)
 					if !ok {
@@ -196,7 +195,7 @@ func publish(t *testing.T, ch *amqp091.Channel, queue string, p amqp091.Publishi
 	t.Helper()
 	check(t, ch.Confirm(false))
 	confirm := must(ch.PublishWithDeferredConfirm("", queue, true, false, p))(t)
-	if acked, err := confirm.WaitContext(t.Context()); err != nil || !acked {
+	if acked, err := confirm.WaitContext(within(t)); err != nil || !acked {
 		t.Fatalf("not stored in %s: %v", queue, err)
 	}
 }
@@ -287,21 +286,5 @@ func must[T any](value T, err error) func(testing.TB) T {
 		t.Helper()
 		check(t, err)
 		return value
-	}
-}
-
-// patience is for what must happen, on a machine that has more to do than it can.
-const patience = 2 * time.Minute
-
-func eventually(t testing.TB, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(patience); !condition(); {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("it did not happen within %v", patience)
-		}
 	}
 }

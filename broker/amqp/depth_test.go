@@ -19,20 +19,20 @@ func TestDepthCarriers(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		one, two := newBroker(t, config(v)), newBroker(t, config(v))
 		at := broker.Address{Queue: "orders"}
-		s := must(two.OpenSource(t.Context(), at, broker.SourceOptions{Link: "link", Window: 1}))(t)
+		s := must(two.OpenSource(within(t), at, broker.SourceOptions{Link: "link", Window: 1}))(t)
 		defer s.Close()
 		for _, tag := range []string{"federation-link-us", "application"} {
 			must(v.Channel().Consume("orders", tag, false, false, false, false, nil))(t)
 		}
-		eventually(t, func() bool {
-			return must(one.Depth(t.Context(), at))(t).Consumers == broker.Counted(1) &&
-				must(two.Depth(t.Context(), at))(t).Consumers == broker.Counted(1)
+		eventually(t, "one consumer, of the application", func() bool {
+			return must(one.Depth(within(t), at))(t).Consumers == broker.Counted(1) &&
+				must(two.Depth(within(t), at))(t).Consumers == broker.Counted(1)
 		})
 		// Of another carrier the management API hears seconds later.
-		more := must(newBroker(t, config(v)).OpenSource(t.Context(), at, broker.SourceOptions{Link: "more", Window: 1}))(t)
+		more := must(newBroker(t, config(v)).OpenSource(within(t), at, broker.SourceOptions{Link: "more", Window: 1}))(t)
 		defer more.Close()
-		eventually(t, func() bool {
-			consumers := must(one.Depth(t.Context(), at))(t).Consumers
+		eventually(t, "the number of consumers is known again", func() bool {
+			consumers := must(one.Depth(within(t), at))(t).Consumers
 			if consumers.Known && consumers.N != 1 {
 				t.Fatalf("%d consumers, want 1", consumers.N)
 			}
@@ -51,15 +51,15 @@ func TestDepthWithoutManagement(t *testing.T) {
 		conf.Management = amqp.Management{}
 		b := newBroker(t, conf)
 		at := broker.Address{Queue: "orders"}
-		if d := must(b.Depth(t.Context(), at))(t); d.Ready.Known || d.Consumers.Known || d.Unacked.Known || d.OldestAtLeast.Known || d.OldestAtMost.Known {
+		if d := must(b.Depth(within(t), at))(t); d.Ready.Known || d.Consumers.Known || d.Unacked.Known || d.OldestAtLeast.Known || d.OldestAtMost.Known {
 			t.Errorf("0 and 0: %+v", d)
 		}
 		publish(t, ch, "orders", amqp091.Publishing{})
-		eventually(t, func() bool {
-			d := must(b.Depth(t.Context(), at))(t)
+		eventually(t, "one message and no consumer", func() bool {
+			d := must(b.Depth(within(t), at))(t)
 			return d.Ready == broker.Counted(1) && d.Consumers == broker.Counted(0) && !d.Unacked.Known && !d.OldestAtMost.Known
 		})
-		if _, err := b.DeadLetters(t.Context(), at); err == nil {
+		if _, err := b.DeadLetters(within(t), at); err == nil {
 			t.Error("dead letters are known without the management API")
 		}
 	})
@@ -73,7 +73,7 @@ func TestDepthManagementDown(t *testing.T) {
 	conf.Management.URIs = []string{"http://127.0.0.1:1"}
 	must(v.Channel().QueueDeclare("orders", true, false, false, false, nil))(t)
 	publish(t, v.Channel(), "orders", amqp091.Publishing{})
-	d := must(newBroker(t, conf).Depth(t.Context(), broker.Address{Queue: "orders"}))(t)
+	d := must(newBroker(t, conf).Depth(within(t), broker.Address{Queue: "orders"}))(t)
 	if d.Ready != broker.Counted(1) || d.Unacked.Known {
 		t.Errorf("%+v", d)
 	}
@@ -88,14 +88,14 @@ func TestDepthAfterLoss(t *testing.T) {
 	conf.URIs = []string{"amqp://" + proxy.Addr()}
 	b := newBroker(t, conf)
 	at := broker.Address{Queue: "orders"}
-	s := must(b.OpenSource(t.Context(), at, broker.SourceOptions{Link: "link", Window: 1}))(t)
+	s := must(b.OpenSource(within(t), at, broker.SourceOptions{Link: "link", Window: 1}))(t)
 	defer s.Close()
-	must(b.Depth(t.Context(), at))(t) // on the connection of the source
+	must(b.Depth(within(t), at))(t) // on the connection of the source
 	proxy.Cut()
-	if _, err := s.Receive(t.Context()); !errors.Is(err, broker.ErrLost) {
+	if _, err := s.Receive(within(t)); !errors.Is(err, broker.ErrLost) {
 		t.Fatalf("got %v, want ErrLost", err)
 	}
-	must(b.Depth(t.Context(), at))(t)
+	must(b.Depth(within(t), at))(t)
 }
 
 // Ensure a policy's dead-letter exchange counts as well as an argument.
@@ -104,11 +104,11 @@ func TestDeadLettersByPolicy(t *testing.T) {
 		must(v.Channel().QueueDeclare("orders", true, false, false, false, nil))(t)
 		b := newBroker(t, config(v))
 		at := broker.Address{Queue: "orders"}
-		if keeps := must(b.DeadLetters(t.Context(), at))(t); keeps {
+		if keeps := must(b.DeadLetters(within(t), at))(t); keeps {
 			t.Error("dead letters are kept, and there is nowhere")
 		}
 		v.Policy("dead", "^orders$", "queues", map[string]any{"dead-letter-exchange": "amq.fanout"})
-		eventually(t, func() bool { return must(b.DeadLetters(t.Context(), at))(t) })
+		eventually(t, "dead letters are kept", func() bool { return must(b.DeadLetters(within(t), at))(t) })
 	})
 }
 
@@ -135,7 +135,7 @@ func TestCheckPermission(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				conf := conf
 				conf.Management.Credentials = c.management
-				err := newBroker(t, conf).Check(t.Context(), c.at, c.as, false)
+				err := newBroker(t, conf).Check(within(t), c.at, c.as, false)
 				if errors.Is(err, broker.ErrDenied) != c.denied || err != nil && !c.denied {
 					t.Errorf("got %v", err)
 				}
@@ -148,10 +148,10 @@ func TestCheckPermission(t *testing.T) {
 func TestCheckOriginalAddress(t *testing.T) {
 	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
-	check(t, newBroker(t, config(v)).Check(t.Context(), broker.Address{}, broker.AsDestination, false))
+	check(t, newBroker(t, config(v)).Check(within(t), broker.Address{}, broker.AsDestination, false))
 	conf := config(v)
 	conf.Credentials = login(v.Username, "wrong")
-	err := newBroker(t, conf).Check(t.Context(), broker.Address{}, broker.AsDestination, false)
+	err := newBroker(t, conf).Check(within(t), broker.Address{}, broker.AsDestination, false)
 	if !errors.Is(err, broker.ErrDenied) || !strings.HasPrefix(err.Error(), "broker lab: connect to") {
 		t.Errorf("got %v", err)
 	}

@@ -30,10 +30,10 @@ func TestFirstHop(t *testing.T) {
 					Arguments: broker.Table{"x-queue-type": "quorum"}, FirstHop: true,
 				}
 				buf.Name = buf.Name[:255]
-				check(t, b.DeclareBuffer(t.Context(), buf))
-				check(t, b.DeclareBuffer(t.Context(), buf)) // again
-				check(t, b.Rebind(t.Context(), buf, []broker.Binding{binding}, nil))
-				if d := cmp.Diff([]broker.Binding{binding}, must(b.Bound(t.Context(), buf))(t)); d != "" {
+				check(t, b.DeclareBuffer(within(t), buf))
+				check(t, b.DeclareBuffer(within(t), buf)) // again
+				check(t, b.Rebind(within(t), buf, []broker.Binding{binding}, nil))
+				if d := cmp.Diff([]broker.Binding{binding}, must(b.Bound(within(t), buf))(t)); d != "" {
 					t.Errorf("bound with (-want +got):\n%s", d)
 				}
 				ch := v.Channel()
@@ -42,12 +42,12 @@ func TestFirstHop(t *testing.T) {
 				offer := func(body string, headers amqp091.Table) {
 					t.Helper()
 					confirm := must(ch.PublishWithDeferredConfirm(kind, "item.new", true, false, amqp091.Publishing{Body: []byte(body), Headers: headers}))(t)
-					if !confirm.Wait() {
-						t.Fatalf("%s was not confirmed", body)
+					if acked, err := confirm.WaitContext(within(t)); err != nil || !acked {
+						t.Fatalf("%s was not confirmed: %v", body, err)
 					}
 				}
 				offer("far", crossed)
-				if r := <-returns; string(r.Body) != "far" {
+				if r := await(t, "a return", returns); string(r.Body) != "far" {
 					t.Errorf("%q was returned", r.Body)
 				}
 				offer("near", amqp091.Table{"region": "eu", "x-other": "1"})
@@ -56,9 +56,9 @@ func TestFirstHop(t *testing.T) {
 				check(t, ch.QueueBind("local-"+kind, binding.Key, kind, false, args))
 				offer("far to others", crossed)
 				offer("near, too", amqp091.Table{"region": "eu"})
-				s := must(b.OpenSource(t.Context(), broker.Address{Exchange: kind, Queue: buf.Name}, broker.SourceOptions{Link: "link", Window: 10, Buffer: true}))(t)
+				s := must(b.OpenSource(within(t), broker.Address{Exchange: kind, Queue: buf.Name}, broker.SourceOptions{Link: "link", Window: 10, Buffer: true}))(t)
 				for _, want := range []string{"near", "near, too"} {
-					m := must(s.Receive(t.Context()))(t)
+					m := receive(t, s)
 					if string(m.Body) != want || m.Exchange != kind || m.RoutingKey != "item.new" {
 						t.Errorf("got %q from exchange %q with key %q, want %q", m.Body, m.Exchange, m.RoutingKey, want)
 					}
@@ -71,17 +71,17 @@ func TestFirstHop(t *testing.T) {
 				if len(returns) > 0 {
 					t.Errorf("%q was returned, too", (<-returns).Body)
 				}
-				if got := must(b.Waiting(t.Context(), buf.Name))(t); len(got) != 1 || got[0].Exchange != kind {
+				if got := must(b.Waiting(within(t), buf.Name))(t); len(got) != 1 || got[0].Exchange != kind {
 					t.Errorf("waiting: %v", got)
 				}
-				check(t, b.Rebind(t.Context(), buf, nil, []broker.Binding{binding}))
-				if got := must(b.Bound(t.Context(), buf))(t); len(got) > 0 {
+				check(t, b.Rebind(within(t), buf, nil, []broker.Binding{binding}))
+				if got := must(b.Bound(within(t), buf))(t); len(got) > 0 {
 					t.Errorf("bound with %v, want nothing", got)
 				}
-				if got := must(b.Waiting(t.Context(), buf.Name))(t); len(got) != 1 || got[0].Exchange != "" {
+				if got := must(b.Waiting(within(t), buf.Name))(t); len(got) != 1 || got[0].Exchange != "" {
 					t.Errorf("waiting when unbound: %v", got)
 				}
-				check(t, b.DeleteBuffer(t.Context(), buf.Name, true))
+				check(t, b.DeleteBuffer(within(t), buf.Name, true))
 				noHelpers(t, v)
 			})
 		}
@@ -106,15 +106,15 @@ func TestFirstHopSwitched(t *testing.T) {
 		b := newBroker(t, config(v))
 		buf := broker.Buffer{Name: "weir: switched", Exchange: broker.Exchange{Name: "x", Type: "topic", Durable: true}}
 		want := by("a", "b.#")
-		check(t, b.DeclareBuffer(t.Context(), buf))
-		check(t, b.Rebind(t.Context(), buf, want, nil))
+		check(t, b.DeclareBuffer(within(t), buf))
+		check(t, b.Rebind(within(t), buf, want, nil))
 		ch := v.Channel()
 		arrive := func(n int) {
 			t.Helper()
 			check(t, ch.Confirm(false))
 			for _, headers := range []amqp091.Table{crossed, nil} {
 				c := must(ch.PublishWithDeferredConfirm("x", "a", false, false, amqp091.Publishing{Headers: headers}))(t)
-				c.Wait()
+				must(c.WaitContext(within(t)))(t)
 			}
 			if q := must(ch.QueuePurge(buf.Name, false))(t); q != n {
 				t.Errorf("first hop %v: %d messages arrived, want %d", buf.FirstHop, q, n)
@@ -123,14 +123,14 @@ func TestFirstHopSwitched(t *testing.T) {
 		arrive(2)
 		for range 2 {
 			buf.FirstHop = true
-			check(t, b.DeclareBuffer(t.Context(), buf))
-			if d := cmp.Diff(want, must(b.Bound(t.Context(), buf))(t)); d != "" {
+			check(t, b.DeclareBuffer(within(t), buf))
+			if d := cmp.Diff(want, must(b.Bound(within(t), buf))(t)); d != "" {
 				t.Errorf("with a filter (-want +got):\n%s", d)
 			}
 			arrive(1)
 			buf.FirstHop = false
-			check(t, b.DeclareBuffer(t.Context(), buf))
-			if d := cmp.Diff(want, must(b.Bound(t.Context(), buf))(t)); d != "" {
+			check(t, b.DeclareBuffer(within(t), buf))
+			if d := cmp.Diff(want, must(b.Bound(within(t), buf))(t)); d != "" {
 				t.Errorf("without a filter (-want +got):\n%s", d)
 			}
 			arrive(2)
@@ -149,9 +149,9 @@ func TestFirstHopForbidden(t *testing.T) {
 		conf.Credentials = login(user, password)
 		b := newBroker(t, conf)
 		buf := broker.Buffer{Name: "weir: plain", Exchange: broker.Exchange{Name: "x", Type: "topic", Durable: true}, FirstHop: true}
-		check(t, b.DeclareBuffer(t.Context(), buf))
-		check(t, b.Rebind(t.Context(), buf, by("a"), nil))
-		if d := cmp.Diff(by("a"), must(b.Bound(t.Context(), buf))(t)); d != "" {
+		check(t, b.DeclareBuffer(within(t), buf))
+		check(t, b.Rebind(within(t), buf, by("a"), nil))
+		if d := cmp.Diff(by("a"), must(b.Bound(within(t), buf))(t)); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
 		publish(t, v.Channel(), buf.Name, amqp091.Publishing{})
@@ -159,6 +159,6 @@ func TestFirstHopForbidden(t *testing.T) {
 		if !v.Get("queues/{vhost}/"+url.PathEscape(buf.Name), &q) {
 			t.Errorf("no queue %q", buf.Name)
 		}
-		check(t, b.DeleteBuffer(t.Context(), buf.Name, true))
+		check(t, b.DeleteBuffer(within(t), buf.Name, true))
 	})
 }

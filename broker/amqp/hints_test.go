@@ -22,7 +22,7 @@ func TestHints(t *testing.T) {
 		hints := must(newBroker(t, config(v)).Hints(ctx))(t)
 		told := func(what string, want broker.Hint) {
 			t.Helper()
-			for timeout := time.After(time.Minute); ; {
+			for timeout := time.After(patience); ; {
 				select {
 				case h := <-hints:
 					if h == want {
@@ -59,8 +59,18 @@ func TestHints(t *testing.T) {
 		told("a bound exchange is deleted", something)
 
 		cancel()
-		for range hints { // until it is closed
-		}
+		eventually(t, "the end of hints", func() bool {
+			for {
+				select {
+				case _, open := <-hints:
+					if !open {
+						return true
+					}
+				default:
+					return false
+				}
+			}
+		})
 	})
 }
 
@@ -68,7 +78,7 @@ func TestHints(t *testing.T) {
 func TestNoHints(t *testing.T) {
 	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t) // its user may not enter "/"
-	_, err := newBroker(t, config(v)).Hints(t.Context())
+	_, err := newBroker(t, config(v)).Hints(within(t))
 	if !errors.Is(err, broker.ErrUnsupported) || !strings.Contains(err.Error(), "rabbitmq_event_exchange") {
 		t.Errorf("got %v", err)
 	}

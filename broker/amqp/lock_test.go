@@ -23,30 +23,30 @@ func TestLockHandedOver(t *testing.T) {
 		one, two := newBroker(t, config(v)), newBroker(t, config(v))
 
 		first, release := lock(t, one)
-		waiting := make(chan struct{})
-		second := make(chan func(), 1)
-		var held context.Context
+		type owner struct {
+			held    context.Context
+			release func()
+		}
+		second := make(chan owner, 1)
 		go func() {
-			defer close(waiting)
-			var release func()
-			held, release = lock(t, two)
+			held, release := lock(t, two)
 			if first.Err() == nil {
 				t.Error("two own the lock")
 			}
-			second <- release
+			second <- owner{held, release}
 		}()
 		select {
-		case <-waiting:
+		case <-second:
 			t.Fatal("two own the lock")
 		case <-time.After(lease / 2): // as long as several pings
 		}
 		begin := time.Now()
 		release()
-		<-waiting
-		if took := time.Since(begin); took > lease/2 {
+		next := await(t, "the next owner", second)
+		if took := time.Since(begin); took >= lease { // as after an owner that left no word
 			t.Errorf("handed over after %v", took)
 		}
-		check(t, held.Err())
+		check(t, next.held.Err())
 
 		// The other way round, without a word: the owner's connections are cut.
 		third := make(chan time.Time, 1)
@@ -57,9 +57,9 @@ func TestLockHandedOver(t *testing.T) {
 		}()
 		begin = time.Now()
 		v.CloseConnections() // of all: the one that waits has to try again
-		<-held.Done()
-		(<-second)()
-		if took := (<-third).Sub(begin); took < lease/2 {
+		await(t, "the end of what was cut off", next.held.Done())
+		next.release()
+		if took := await(t, "another owner", third).Sub(begin); took < lease/2 {
 			t.Errorf("taken over after %v, while the last owner could believe that it was still his", took)
 		}
 	})
@@ -75,7 +75,7 @@ func TestLockSilence(t *testing.T) {
 	held, release := lock(t, newBroker(t, conf))
 	proxy.Hold()
 	begin := time.Now()
-	<-held.Done()
+	await(t, "the end of the lock", held.Done())
 	if took := time.Since(begin); took > 2*lease {
 		t.Errorf("gave up after %v", took)
 	}
@@ -86,15 +86,17 @@ func TestLockSilence(t *testing.T) {
 	release()
 }
 
+// lock waits for a lock, also where that takes more than one try.
 func lock(t *testing.T, b *amqp.Broker) (context.Context, func()) {
+	waiting := within(t)
 	for {
-		held, release, err := b.Lock(t.Context(), "orders")
+		held, release, err := b.Lock(waiting, "orders")
 		if err == nil {
 			return held, release
 		}
-		if t.Context().Err() != nil {
+		if waiting.Err() != nil {
 			t.Error(err)
-			return t.Context(), func() {}
+			return waiting, func() {}
 		}
 	}
 }

@@ -52,7 +52,7 @@ func TestTLS(t *testing.T) {
 				conf.Mechanism, conf.Credentials = c.mechanism, login(v.Username, c.password)
 				conf.TLS = func() (*tls.Config, error) { return c.tls, nil }
 				b := newBroker(t, conf)
-				_, err := b.Identity(t.Context())
+				_, err := b.Identity(within(t))
 				switch {
 				case c.want == nil:
 					check(t, err)
@@ -71,21 +71,17 @@ func TestTLS(t *testing.T) {
 
 var errAny = errors.New("any error")
 
-// Ensure wrong credentials are told at once, and in the broker's words.
+// Ensure wrong credentials are told in the broker's words. To a client that cannot take them it says nothing, for 3 s, and hangs up.
 func TestWrongPassword(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		conf := config(v)
 		conf.Credentials = login(v.Username, "not the password")
-		begin := time.Now()
-		_, err := newBroker(t, conf).Identity(t.Context())
+		_, err := newBroker(t, conf).Identity(within(t))
 		if !errors.Is(err, broker.ErrDenied) || !strings.Contains(err.Error(), "ACCESS_REFUSED") || strings.Contains(err.Error(), "not the password") {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(begin); took > 2*time.Second {
-			t.Errorf("took %v", took)
-		}
 		conf.Credentials, conf.VHost = login(v.Username, v.Password), "no such vhost"
-		if _, err := newBroker(t, conf).Identity(t.Context()); !errors.Is(err, broker.ErrDenied) {
+		if _, err := newBroker(t, conf).Identity(within(t)); !errors.Is(err, broker.ErrDenied) {
 			t.Errorf("another vhost: got %v", err)
 		}
 	})
@@ -99,14 +95,14 @@ func TestRotatedPassword(t *testing.T) {
 	conf := config(v)
 	conf.Credentials = func() (string, string, error) { return v.Username, password, failure }
 	b := newBroker(t, conf)
-	if _, err := b.Identity(t.Context()); !errors.Is(err, broker.ErrDenied) {
+	if _, err := b.Identity(within(t)); !errors.Is(err, broker.ErrDenied) {
 		t.Errorf("got %v, want ErrDenied", err)
 	}
 	password = v.Password
-	_, err := b.Identity(t.Context())
+	_, err := b.Identity(within(t))
 	check(t, err)
 	failure = errors.New("no such file")
-	if _, err := b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{}); !errors.Is(err, failure) {
+	if _, err := b.OpenSink(within(t), broker.Address{}, broker.SinkOptions{}); !errors.Is(err, failure) {
 		t.Errorf("got %v, want %v", err, failure)
 	}
 }
@@ -129,7 +125,7 @@ func TestNextNode(t *testing.T) {
 	}
 	conf := config(v)
 	conf.URIs = []string{"amqp://127.0.0.1:1", "amqp://127.0.0.1:2"}
-	if _, err := newBroker(t, conf).Identity(t.Context()); err == nil || !strings.Contains(err.Error(), ":1") || !strings.Contains(err.Error(), ":2") {
+	if _, err := newBroker(t, conf).Identity(within(t)); err == nil || !strings.Contains(err.Error(), ":1") || !strings.Contains(err.Error(), ":2") {
 		t.Errorf("%v does not name both nodes", err)
 	}
 }
@@ -145,7 +141,7 @@ func TestNextNodeAllows(t *testing.T) {
 	conf.URIs = []string{without, conf.URIs[0]}
 	roundTrip(t, newBroker(t, conf), v)
 	conf.URIs = []string{without}
-	if _, err := newBroker(t, conf).Identity(t.Context()); !errors.Is(err, broker.ErrDenied) {
+	if _, err := newBroker(t, conf).Identity(within(t)); !errors.Is(err, broker.ErrDenied) {
 		t.Errorf("got %v, want ErrDenied", err)
 	}
 }
@@ -158,15 +154,15 @@ func TestSilence(t *testing.T) {
 	conf := config(v)
 	conf.URIs, conf.Heartbeat = []string{"amqp://" + proxy.Addr()}, time.Second
 	b := newBroker(t, conf)
-	sink := must(b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{}))(t)
+	sink := must(b.OpenSink(within(t), broker.Address{}, broker.SinkOptions{}))(t)
 	proxy.Hold()
 	defer proxy.Release()
 	begin := time.Now()
-	<-sink.Lost()
+	await(t, "the end of the session", sink.Lost())
 	if took := time.Since(begin); took > 20*time.Second { // twice the heartbeat, and some for a busy machine
 		t.Errorf("noticed after %v", took)
 	}
-	if _, err := sink.Send(t.Context(), new(broker.Message)); !errors.Is(err, broker.ErrLost) {
+	if _, err := sink.Send(within(t), new(broker.Message)); !errors.Is(err, broker.ErrLost) {
 		t.Errorf("got %v, want ErrLost", err)
 	}
 }
@@ -175,7 +171,7 @@ func TestSilence(t *testing.T) {
 func roundTrip(t *testing.T, b *amqp.Broker, v *lab.VHost) {
 	t.Helper()
 	at := broker.Address{Queue: "round-trip"}
-	sink := must(b.OpenSink(t.Context(), at, broker.SinkOptions{Link: "link"}))(t)
+	sink := must(b.OpenSink(within(t), at, broker.SinkOptions{Link: "link"}))(t)
 	send(t, sink, &broker.Message{Body: []byte("hello")}, nil)
 	check(t, sink.Close())
 	if d, ok := get(t, v.Channel(), at.Queue); !ok || string(d.Body) != "hello" {
@@ -186,9 +182,8 @@ func roundTrip(t *testing.T, b *amqp.Broker, v *lab.VHost) {
 // send sends one message and compares the answer.
 func send(t *testing.T, s broker.Sink, m *broker.Message, want error) {
 	t.Helper()
-	c := must(s.Send(t.Context(), m))(t)
-	<-c.Done()
-	if err := c.Err(); !errors.Is(err, want) {
+	c := must(s.Send(within(t), m))(t)
+	if err := answer(t, c); !errors.Is(err, want) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }

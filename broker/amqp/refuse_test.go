@@ -22,7 +22,7 @@ func TestReturns(t *testing.T) {
 		check(t, ch.ExchangeDeclare("by-region", "headers", true, false, false, false, nil))
 		must(ch.QueueDeclare("eu", true, false, false, false, amqp091.Table{"x-queue-type": "quorum"}))(t)
 		check(t, ch.QueueBind("eu", "", "by-region", false, amqp091.Table{"x-match": "all", "region": "eu"}))
-		sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{Exchange: "by-region"}, broker.SinkOptions{Link: "link"}))(t)
+		sink := must(newBroker(t, config(v)).OpenSink(within(t), broker.Address{Exchange: "by-region"}, broker.SinkOptions{Link: "link"}))(t)
 
 		const n = 900
 		noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.FixedZone("elsewhere", 3600)) // which arrives in another zone
@@ -30,11 +30,10 @@ func TestReturns(t *testing.T) {
 		for i := range n {
 			region := []string{"eu", "us", "ap"}[i%3] // alike but for this header
 			headers := broker.Table{"region": region, "at": noon, "list": broker.Array{}, "table": broker.Table{"a": "b", "c": "d"}}
-			confirms = append(confirms, must(sink.Send(t.Context(), &broker.Message{Body: []byte("same"), Headers: headers}))(t))
+			confirms = append(confirms, must(sink.Send(within(t), &broker.Message{Body: []byte("same"), Headers: headers}))(t))
 		}
 		for i, c := range confirms {
-			<-c.Done()
-			if err := c.Err(); errors.Is(err, broker.ErrUnroutable) != (i%3 > 0) || i%3 == 0 && err != nil {
+			if err := answer(t, c); errors.Is(err, broker.ErrUnroutable) != (i%3 > 0) || i%3 == 0 && err != nil {
 				t.Fatalf("message %d: %v", i, err)
 			}
 		}
@@ -48,7 +47,7 @@ func TestReturns(t *testing.T) {
 // Ensure what a message carries does not keep its return from being recognised, whatever the broker makes of it.
 func TestReturnsOfAnything(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
-		sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
+		sink := must(newBroker(t, config(v)).OpenSink(within(t), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
 		defer sink.Close()
 		all := map[string]*broker.Message{
 			"nothing":       {},
@@ -71,11 +70,10 @@ func TestReturnsOfAnything(t *testing.T) {
 		confirms := make(map[string]broker.Confirm)
 		for name, m := range all {
 			m.RoutingKey = "nowhere"
-			confirms[name] = must(sink.Send(t.Context(), m))(t)
+			confirms[name] = must(sink.Send(within(t), m))(t)
 		}
 		for name, c := range confirms {
-			<-c.Done()
-			if err := c.Err(); !errors.Is(err, broker.ErrUnroutable) {
+			if err := answer(t, c); !errors.Is(err, broker.ErrUnroutable) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -86,18 +84,17 @@ func TestReturnsOfAnything(t *testing.T) {
 func TestReturnsOfIdentical(t *testing.T) {
 	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
-	sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
+	sink := must(newBroker(t, config(v)).OpenSink(within(t), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
 	unroutable := 0
 	var confirms []broker.Confirm
 	for range 500 {
-		confirms = append(confirms, must(sink.Send(t.Context(), &broker.Message{RoutingKey: "late", Body: []byte("same")}))(t))
+		confirms = append(confirms, must(sink.Send(within(t), &broker.Message{RoutingKey: "late", Body: []byte("same")}))(t))
 		if len(confirms) == 250 {
 			must(v.Channel().QueueDeclare("late", true, false, false, false, nil))(t)
 		}
 	}
 	for _, c := range confirms {
-		<-c.Done()
-		if err := c.Err(); errors.Is(err, broker.ErrUnroutable) {
+		if err := answer(t, c); errors.Is(err, broker.ErrUnroutable) {
 			unroutable++
 		} else {
 			check(t, err)
@@ -135,26 +132,24 @@ func TestChannelException(t *testing.T) {
 				"internal exchange": {&broker.Message{Exchange: "internal"}, broker.ErrRefused, broker.ErrTooLarge},
 			} {
 				t.Run(name, func(t *testing.T) {
-					sink := must(b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
+					sink := must(b.OpenSink(within(t), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
 					send(t, sink, &broker.Message{RoutingKey: "orders"}, nil)
-					confirm := must(sink.Send(t.Context(), c.m))(t)
-					<-confirm.Done()
-					if err := confirm.Err(); !errors.Is(err, c.want) || c.not != nil && errors.Is(err, c.not) {
+					confirm := must(sink.Send(within(t), c.m))(t)
+					if err := answer(t, confirm); !errors.Is(err, c.want) || c.not != nil && errors.Is(err, c.not) {
 						t.Errorf("alone: got %v, want %v", err, c.want)
 					}
-					<-sink.Lost()
+					await(t, "the end of the session", sink.Lost())
 					check(t, sink.Close())
 
-					sink = must(b.OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
-					confirms := []broker.Confirm{must(sink.Send(t.Context(), c.m))(t)}
+					sink = must(b.OpenSink(within(t), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
+					confirms := []broker.Confirm{must(sink.Send(within(t), c.m))(t)}
 					for range 20 {
-						if c, err := sink.Send(t.Context(), &broker.Message{RoutingKey: "orders"}); err == nil {
+						if c, err := sink.Send(within(t), &broker.Message{RoutingKey: "orders"}); err == nil {
 							confirms = append(confirms, c)
 						}
 					}
 					for i, confirm := range confirms {
-						<-confirm.Done()
-						if err := confirm.Err(); len(confirms) > 1 && !errors.Is(err, broker.ErrLost) {
+						if err := answer(t, confirm); len(confirms) > 1 && !errors.Is(err, broker.ErrLost) {
 							t.Errorf("with others: message %d: got %v, want ErrLost", i, err)
 						}
 					}
@@ -169,7 +164,7 @@ func TestChannelException(t *testing.T) {
 // refused without harm to the session.
 func TestUnwritable(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
-		sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{Queue: "orders"}, broker.SinkOptions{Link: "link"}))(t)
+		sink := must(newBroker(t, config(v)).OpenSink(within(t), broker.Address{Queue: "orders"}, broker.SinkOptions{Link: "link"}))(t)
 		fill := func(n int) *broker.Message {
 			return &broker.Message{
 				Headers: broker.Table{"fill": strings.Repeat("x", n), "deep": broker.Array{broker.Table{"a": true}}},
@@ -181,12 +176,12 @@ func TestUnwritable(t *testing.T) {
 		}
 		most := 131072
 		for ; ; most-- { // what is refused is not sent, so the first that is not refused is the largest
-			c := must(sink.Send(t.Context(), fill(most)))(t)
-			<-c.Done()
-			if errors.Is(c.Err(), broker.ErrTooLarge) {
+			c := must(sink.Send(within(t), fill(most)))(t)
+			err := answer(t, c)
+			if errors.Is(err, broker.ErrTooLarge) {
 				continue
 			}
-			check(t, c.Err())
+			check(t, err)
 			break
 		}
 		if most < 130000 {
@@ -207,18 +202,17 @@ func TestNackAmongAcks(t *testing.T) {
 		must(ch.QueueDeclare("open", true, false, false, false, amqp091.Table{"x-queue-type": "quorum"}))(t)
 		must(ch.QueueDeclare("full", true, false, false, false, amqp091.Table{"x-max-length": int32(1), "x-overflow": "reject-publish"}))(t)
 		publish(t, ch, "full", amqp091.Publishing{})
-		sink := must(newBroker(t, config(v)).OpenSink(t.Context(), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
+		sink := must(newBroker(t, config(v)).OpenSink(within(t), broker.Address{}, broker.SinkOptions{Link: "link"}))(t)
 		var confirms []broker.Confirm
 		for i := range 500 {
 			key := "open"
 			if i%7 == 3 {
 				key = "full"
 			}
-			confirms = append(confirms, must(sink.Send(t.Context(), &broker.Message{RoutingKey: key, Properties: broker.Properties{DeliveryMode: 2}}))(t))
+			confirms = append(confirms, must(sink.Send(within(t), &broker.Message{RoutingKey: key, Properties: broker.Properties{DeliveryMode: 2}}))(t))
 		}
 		for i, c := range confirms {
-			<-c.Done()
-			if err := c.Err(); errors.Is(err, broker.ErrRefused) != (i%7 == 3) {
+			if err := answer(t, c); errors.Is(err, broker.ErrRefused) != (i%7 == 3) {
 				t.Fatalf("message %d: %v", i, err)
 			}
 		}
@@ -239,7 +233,7 @@ func TestPublisherOnly(t *testing.T) {
 		conf.Credentials = login(user, password)
 		b := newBroker(t, conf)
 		for _, at := range []broker.Address{{Queue: "orders"}, {Exchange: "shop"}} {
-			sink := must(b.OpenSink(t.Context(), at, broker.SinkOptions{Link: "link", Predeclared: true}))(t)
+			sink := must(b.OpenSink(within(t), at, broker.SinkOptions{Link: "link", Predeclared: true}))(t)
 			send(t, sink, new(broker.Message), nil)
 			check(t, sink.Close())
 		}

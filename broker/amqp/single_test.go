@@ -27,7 +27,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 				open := func() broker.Source {
 					b := newBroker(t, config(v))
 					o := broker.SourceOptions{Link: "link", Window: 4, MaxWindow: 256, Buffer: true}
-					return must(b.OpenSource(t.Context(), broker.Address{Queue: kind}, o))(t)
+					return must(b.OpenSource(within(t), broker.Address{Queue: kind}, o))(t)
 				}
 				one, two := open(), open()
 				fragile := strings.HasSuffix(t.Name(), "/3.10/classic")
@@ -43,11 +43,11 @@ func TestSingleActiveConsumer(t *testing.T) {
 				for i := range n {
 					last = must(ch.PublishWithDeferredConfirm("", kind, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))}))(t)
 				}
-				last.Wait()
+				must(last.WaitContext(within(t)))(t)
 				next := 0
 				take := func(s broker.Source) *broker.Message {
 					t.Helper()
-					m := must(s.Receive(t.Context()))(t)
+					m := receive(t, s)
 					if got := string(m.Body); got != strconv.Itoa(next) || m.Redelivered && !(fragile && s == two) {
 						t.Fatalf("got %s (redelivered: %v), want %d", got, m.Redelivered, next)
 					}
@@ -57,19 +57,19 @@ func TestSingleActiveConsumer(t *testing.T) {
 				for range 4 {
 					take(one)
 				}
-				check(t, one.(broker.Resizer).Resize(t.Context(), 256))
+				check(t, one.(broker.Resizer).Resize(within(t), 256))
 				for range 256 {
 					check(t, one.Ack(take(one)))
 				}
-				if err := one.(broker.Resizer).Resize(t.Context(), 100); err == nil {
+				if err := one.(broker.Resizer).Resize(within(t), 100); err == nil {
 					t.Error("a window that is not among the steps was taken")
 				}
-				check(t, one.(broker.Resizer).Resize(t.Context(), 256)) // as it is
+				check(t, one.(broker.Resizer).Resize(within(t), 256)) // as it is
 
-				check(t, one.Stop(t.Context()))
+				check(t, one.Stop(within(t)))
 				var held *broker.Message
 				for {
-					m, err := one.Receive(t.Context())
+					m, err := one.Receive(within(t))
 					if errors.Is(err, io.EOF) {
 						break
 					}
@@ -88,8 +88,8 @@ func TestSingleActiveConsumer(t *testing.T) {
 				for next < n {
 					check(t, two.Ack(take(two)))
 				}
-				check(t, two.Stop(t.Context()))
-				if _, err := two.Receive(t.Context()); !errors.Is(err, io.EOF) {
+				check(t, two.Stop(within(t)))
+				if _, err := two.Receive(within(t)); !errors.Is(err, io.EOF) {
 					t.Errorf("got %v, want io.EOF", err)
 				}
 				check(t, two.Close())
@@ -115,7 +115,7 @@ func TestSingleWindowStays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conf := config(v)
 			c.change(&conf)
-			s := must(newBroker(t, conf).OpenSource(t.Context(), broker.Address{Queue: "single"},
+			s := must(newBroker(t, conf).OpenSource(within(t), broker.Address{Queue: "single"},
 				broker.SourceOptions{Link: "link", Window: 64, MaxWindow: c.maxWindow, Buffer: true}))(t)
 			var steps []int
 			if stepper, ok := s.(broker.Stepper); ok {
@@ -143,7 +143,7 @@ func TestSingleActiveConsumerWhilePublishing(t *testing.T) {
 				take := func(s broker.Source, upTo int) {
 					t.Helper()
 					for next < upTo {
-						m, err := s.Receive(t.Context())
+						m, err := s.Receive(within(t))
 						check(t, err)
 						if got := string(m.Body); got != strconv.Itoa(next) {
 							t.Fatalf("got %s, want %d", got, next)
@@ -156,16 +156,16 @@ func TestSingleActiveConsumerWhilePublishing(t *testing.T) {
 				}
 				open := func() broker.Source {
 					o := broker.SourceOptions{Link: "link", Window: 16, MaxWindow: 256, Buffer: true}
-					return must(newBroker(t, config(v)).OpenSource(t.Context(), broker.Address{Queue: kind}, o))(t)
+					return must(newBroker(t, config(v)).OpenSource(within(t), broker.Address{Queue: kind}, o))(t)
 				}
 				one, two := open(), open()
 				take(one, 1000)
 				steps := one.(broker.Stepper).Steps()
-				check(t, one.(broker.Resizer).Resize(t.Context(), steps[len(steps)-1]))
+				check(t, one.(broker.Resizer).Resize(within(t), steps[len(steps)-1]))
 				take(one, 3000)
-				check(t, one.Stop(t.Context()))
+				check(t, one.Stop(within(t)))
 				for {
-					m, err := one.Receive(t.Context())
+					m, err := one.Receive(within(t))
 					if errors.Is(err, io.EOF) {
 						break
 					}
@@ -178,7 +178,7 @@ func TestSingleActiveConsumerWhilePublishing(t *testing.T) {
 				}
 				check(t, one.Close())
 				take(two, n)
-				check(t, <-published)
+				check(t, await(t, "the end of publishing", published))
 				check(t, two.Close())
 			})
 		}

@@ -20,18 +20,18 @@ import (
 func TestQueueDeleted(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		b := newBroker(t, config(v))
-		s := must(b.OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{Link: "link", Window: 10}))(t)
-		other := must(b.OpenSource(t.Context(), broker.Address{Queue: "others"}, broker.SourceOptions{Link: "other", Window: 10}))(t)
+		s := must(b.OpenSource(within(t), broker.Address{Queue: "orders"}, broker.SourceOptions{Link: "link", Window: 10}))(t)
+		other := must(b.OpenSource(within(t), broker.Address{Queue: "others"}, broker.SourceOptions{Link: "other", Window: 10}))(t)
 		v.Do(http.MethodDelete, "queues/{vhost}/orders", nil)
 		for range 2 { // and again when asked again
-			_, err := s.Receive(t.Context())
+			_, err := s.Receive(within(t))
 			if !errors.Is(err, broker.ErrLost) || !strings.Contains(err.Error(), `"orders"`) {
 				t.Errorf("got %v", err)
 			}
 		}
 		check(t, s.Close())
 		publish(t, v.Channel(), "others", amqp091.Publishing{Body: []byte("1")})
-		must(other.Receive(t.Context()))(t)
+		receive(t, other)
 		check(t, other.Close())
 	})
 }
@@ -42,9 +42,9 @@ func TestDeliveryCount(t *testing.T) {
 		ch := v.Channel()
 		must(ch.QueueDeclare("orders", true, false, false, false, amqp091.Table{"x-queue-type": "quorum"}))(t)
 		publish(t, ch, "orders", amqp091.Publishing{Headers: amqp091.Table{"timestamp_in_ms": int64(1_700_000_000_123)}})
-		s := must(newBroker(t, config(v)).OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{Link: "link", Window: 1}))(t)
+		s := must(newBroker(t, config(v)).OpenSource(within(t), broker.Address{Queue: "orders"}, broker.SourceOptions{Link: "link", Window: 1}))(t)
 		for returns := range 3 {
-			m := must(s.Receive(t.Context()))(t)
+			m := receive(t, s)
 			if m.Origin.Returns != returns || m.Redelivered != (returns > 0) || m.Origin.Scope != v.Name+"/orders" || m.Origin.Stored.UnixMilli() != 1_700_000_000_123 {
 				t.Errorf("returned %d times: %+v", returns, m.Origin)
 			}
@@ -62,7 +62,7 @@ func TestArguments(t *testing.T) {
 	t.Parallel()
 	v := lab.RabbitMQ(t, "newest").VHost(t)
 	b := newBroker(t, config(v))
-	s := must(b.OpenSource(t.Context(), broker.Address{Queue: "orders"}, broker.SourceOptions{
+	s := must(b.OpenSource(within(t), broker.Address{Queue: "orders"}, broker.SourceOptions{
 		Link: "link", Window: 7,
 		DeclareArgs:  broker.Table{"x-queue-type": "quorum", "x-max-length": int32(1000)},
 		ConsumerArgs: broker.Table{"x-priority": int32(-1)},
@@ -76,7 +76,7 @@ func TestArguments(t *testing.T) {
 			Arguments map[string]any
 		} `json:"consumer_details"`
 	}
-	eventually(t, func() bool { return v.Get("queues/{vhost}/orders", &q) && len(q.Consumers) == 1 })
+	eventually(t, "a consumer is listed", func() bool { return v.Get("queues/{vhost}/orders", &q) && len(q.Consumers) == 1 })
 	if q.Type != "quorum" || q.Arguments["x-max-length"] != 1000.0 {
 		t.Errorf("%+v", q)
 	}
@@ -86,7 +86,7 @@ func TestArguments(t *testing.T) {
 	check(t, s.Close())
 
 	for _, args := range []broker.Table{nil, {"x-queue-type": "classic"}} {
-		s := must(b.OpenSource(t.Context(), broker.Address{Exchange: "amq.topic", RoutingKey: "order.*"}, broker.SourceOptions{
+		s := must(b.OpenSource(within(t), broker.Address{Exchange: "amq.topic", RoutingKey: "order.*"}, broker.SourceOptions{
 			Link: "by-exchange-" + map[bool]string{true: "default", false: "classic"}[args == nil], Site: "test", Window: 1, DeclareArgs: args,
 		}))(t)
 		check(t, s.Close())
@@ -96,7 +96,7 @@ func TestArguments(t *testing.T) {
 			t.Errorf("%s: a %s queue, want %s", name, q.Type, want)
 		}
 	}
-	if _, err := b.OpenSource(t.Context(), broker.Address{Exchange: "none"}, broker.SourceOptions{Window: 1}); !errors.Is(err, broker.ErrNotFound) {
+	if _, err := b.OpenSource(within(t), broker.Address{Exchange: "none"}, broker.SourceOptions{Window: 1}); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("from an exchange that is not there: %v", err)
 	}
 }
@@ -114,21 +114,21 @@ func TestNothingGivenBack(t *testing.T) {
 				for i := range n {
 					last = must(ch.PublishWithDeferredConfirm("", kind, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))}))(t)
 				}
-				last.Wait()
-				s := must(newBroker(t, config(v)).OpenSource(t.Context(), broker.Address{Queue: kind}, broker.SourceOptions{Link: "link", Window: 50}))(t)
+				must(last.WaitContext(within(t)))(t)
+				s := must(newBroker(t, config(v)).OpenSource(within(t), broker.Address{Queue: kind}, broker.SourceOptions{Link: "link", Window: 50}))(t)
 				failed := make(chan error, 1)
 				go func() {
 					for _, window := range []int{400, 100, 800} {
-						if err := s.(broker.Resizer).Resize(t.Context(), window); err != nil {
+						if err := s.(broker.Resizer).Resize(within(t), window); err != nil {
 							failed <- err
 							return
 						}
 					}
-					failed <- s.Stop(t.Context())
+					failed <- s.Stop(within(t))
 				}()
 				next := 0
 				for {
-					m, err := s.Receive(t.Context())
+					m, err := s.Receive(within(t))
 					if errors.Is(err, io.EOF) {
 						break
 					}
@@ -139,11 +139,11 @@ func TestNothingGivenBack(t *testing.T) {
 					next++
 					check(t, s.Ack(m))
 				}
-				check(t, <-failed)
+				check(t, await(t, "the end of Stop", failed))
 				check(t, s.Close())
 				rest := must(ch.Consume(kind, "", true, false, false, false, nil))(t)
 				for ; next < n; next++ {
-					if d := <-rest; d.Redelivered || string(d.Body) != strconv.Itoa(next) {
+					if d := await(t, "what is left in the queue", rest); d.Redelivered || string(d.Body) != strconv.Itoa(next) {
 						t.Fatalf("left in the queue is %s (redelivered: %v), want %d", d.Body, d.Redelivered, next)
 					}
 				}
@@ -168,7 +168,7 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.Link, o.Site, o.Window = name, "test", 1
-			s := must(b.OpenSource(t.Context(), broker.Address{Queue: name}, o))(t)
+			s := must(b.OpenSource(within(t), broker.Address{Queue: name}, o))(t)
 			if got := s.(broker.RoundTripper).RoundTrip(); got < 2*way {
 				t.Errorf("%v, over %v each way", got, way)
 			}

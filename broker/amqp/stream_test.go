@@ -21,14 +21,14 @@ func TestStream(t *testing.T) {
 		fillStream(t, ch, 30)
 		open := func(link string, window int) broker.Source {
 			t.Helper()
-			return must(b.OpenSource(t.Context(), broker.Address{Queue: "events"}, broker.SourceOptions{
+			return must(b.OpenSource(within(t), broker.Address{Queue: "events"}, broker.SourceOptions{
 				Link: link, Site: "test", Window: window, ConsumerArgs: broker.Table{"x-stream-offset": "first"},
 			}))(t)
 		}
 		expect := func(s broker.Source, from, to int) (ms []*broker.Message) {
 			t.Helper()
 			for i := from; i <= to; i++ {
-				m := must(s.Receive(t.Context()))(t)
+				m := receive(t, s)
 				if string(m.Body) != strconv.Itoa(i) || m.Origin.Sequence != uint64(i) {
 					t.Fatalf("got %q with sequence %d, want %d", m.Body, m.Origin.Sequence, i)
 				}
@@ -89,7 +89,7 @@ func TestStreamOffsetKept(t *testing.T) {
 		b := newBroker(t, config(v))
 		open := func() broker.Source {
 			t.Helper()
-			return must(b.OpenSource(t.Context(), broker.Address{Queue: "events"}, broker.SourceOptions{
+			return must(b.OpenSource(within(t), broker.Address{Queue: "events"}, broker.SourceOptions{
 				Link: "link", Site: "test", Window: 10, ConsumerArgs: broker.Table{"x-stream-offset": "first"},
 			}))(t)
 		}
@@ -97,16 +97,16 @@ func TestStreamOffsetKept(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		var m *broker.Message
 		for range 5 {
-			m = must(s.Receive(t.Context()))(t)
+			m = receive(t, s)
 		}
 		check(t, s.Ack(m))
-		eventually(t, func() bool {
+		eventually(t, "offset 4 is stored", func() bool {
 			d, ok, err := ch.Get("weir: offset test/link", false)
 			check(t, err)
 			stored := ok && string(d.Body) == "4"
 			switch {
 			case stored:
-				check(t, d.Reject(true))
+				giveBack(t, ch, d)
 			case ok: // given back it would be the first again
 				check(t, d.Ack(false))
 			}
@@ -114,7 +114,7 @@ func TestStreamOffsetKept(t *testing.T) {
 		})
 		v.CloseConnections()
 		for {
-			if _, err := s.Receive(t.Context()); err != nil {
+			if _, err := s.Receive(within(t)); err != nil {
 				if !errors.Is(err, broker.ErrLost) {
 					t.Errorf("got %v, want ErrLost", err)
 				}
@@ -124,7 +124,7 @@ func TestStreamOffsetKept(t *testing.T) {
 		_ = s.Close()
 		for range 25 { // more than a quorum queue gives a message back
 			s := open()
-			if m := must(s.Receive(t.Context()))(t); string(m.Body) != "5" {
+			if m := receive(t, s); string(m.Body) != "5" {
 				t.Fatalf("got %q, want 5", m.Body)
 			}
 			check(t, s.Close())
@@ -139,7 +139,7 @@ func TestStreamOffsetTaken(t *testing.T) {
 		fillStream(t, ch, 10)
 		b := newBroker(t, config(v))
 		open := func() (broker.Source, error) {
-			return b.OpenSource(t.Context(), broker.Address{Queue: "events"}, broker.SourceOptions{
+			return b.OpenSource(within(t), broker.Address{Queue: "events"}, broker.SourceOptions{
 				Link: "link", Site: "test", Window: 10, ConsumerArgs: broker.Table{"x-stream-offset": "first"},
 			})
 		}
@@ -155,24 +155,32 @@ func TestStreamOffsetTaken(t *testing.T) {
 			} else if !strings.Contains(err.Error(), "delete the queue") {
 				t.Errorf("%v does not tell the cure", err)
 			}
-			check(t, d.Reject(true))
-			must(ch.QueueDeclarePassive("weir: offset test/link", true, false, false, false, nil))(t) // it is back before anything else comes
+			giveBack(t, ch, d)
 		}
 		s := must(open())(t)
 		t.Cleanup(func() { _ = s.Close() })
 		refused() // also before anything has been settled
 		var m *broker.Message
 		for range 5 {
-			m = must(s.Receive(t.Context()))(t)
+			m = receive(t, s)
 		}
 		check(t, s.Ack(m))
 		check(t, s.Close())
 		refused()
 		s = must(open())(t)
-		if m := must(s.Receive(t.Context()))(t); string(m.Body) != "5" {
+		if m := receive(t, s); string(m.Body) != "5" {
 			t.Errorf("got %q, want 5", m.Body)
 		}
 		check(t, s.Close())
+	})
+}
+
+// giveBack returns when the offset is in its queue again, for whoever comes next.
+func giveBack(t *testing.T, ch *amqp091.Channel, offset amqp091.Delivery) {
+	t.Helper()
+	check(t, offset.Reject(true))
+	eventually(t, "the offset is back", func() bool {
+		return must(ch.QueueDeclarePassive("weir: offset test/link", true, false, false, false, nil))(t).Messages > 0
 	})
 }
 

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"context"
 	"errors"
 	"strconv"
 
@@ -55,7 +56,7 @@ var faults = []behaviour{
 		t.Cut()
 		if m, err := s.Receive(t.within()); err == nil {
 			t.Fatalf("received %q on a lost session", m.Body)
-		} else if errors.Is(err, t.within().Err()) {
+		} else if errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Receive has not noticed: %v", err)
 		}
 		t.eventually(func() string { // the driver may learn of it a little later here

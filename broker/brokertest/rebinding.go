@@ -143,7 +143,10 @@ func (f fed) keepPublishing(prefix string, done <-chan struct{}) <-chan []string
 				f.Errorf("Send %s: %v", key, err)
 				return
 			}
-			<-c.Done()
+			select {
+			case <-c.Done():
+			case <-ctx.Done():
+			}
 			if err := c.Err(); err != nil {
 				f.Errorf("%s: got %v, want it confirmed", key, err)
 				return

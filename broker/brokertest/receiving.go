@@ -81,7 +81,7 @@ var receiving = []behaviour{
 			}
 			t.publish(q, texts(n)...)
 			cancel()
-			if r := <-waiting; r.err == nil {
+			if r := t.result(waiting); r.err == nil {
 				got = append(got, r.message)
 			} else if errors.Is(r.err, context.Canceled) {
 				got = append(got, t.receive(s, 1)...)

@@ -9,9 +9,9 @@ import (
 
 // Ports for servers that dial each other before all of them listen lie below those that Linux, macOS and Windows give to
 // outgoing connections. Otherwise a server that dials one that is not there yet can get its port for the near end, and keep
-// it from listening.
+// it from listening. Those below 20000 are for RabbitMQ nodes that tests start.
 const (
-	lowestPort  = 10_000
+	lowestPort  = 20_000
 	highestPort = 32_767
 	portTries   = 1000
 )

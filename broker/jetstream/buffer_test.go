@@ -265,6 +265,7 @@ func TestBindingsOfConsumers(t *testing.T) {
 
 // A hint comes for what changes bindings, also by itself, and for streams; a user who may not hear of it is told so.
 func TestHints(t *testing.T) {
+	t.Parallel()
 	s := startSystem(t, 1, func(o *server.Options) {
 		o.Users = []*server.User{
 			{Username: "all", Password: "p"},
@@ -304,7 +305,7 @@ func TestHints(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("a consumer that is deleted", of)
-	createConsumer(t, js, "p_x_a%2Eb", natsjs.ConsumerConfig{InactiveThreshold: 100 * time.Millisecond})
+	createConsumer(t, js, "p_x_a%2Eb", natsjs.ConsumerConfig{InactiveThreshold: 3 * time.Second}) // hints of one moment are one
 	expect("a consumer without a name", of)
 	expect("a consumer that ends by itself", of)
 	if err := js.DeleteStream(within(t), "p_x_a%2Eb"); err != nil {

@@ -75,18 +75,22 @@ func TestAClosedBrokerAnswers(t *testing.T) {
 // A Broker may be closed while somebody asks it for a lock, or for hints.
 func TestCloseWhileAsked(t *testing.T) {
 	s := startSystem(t, 1, nil)
+	asking := within(t)
 	for i := range 30 {
 		b := open(t, jetstream.Config{URIs: s.urls()})
-		var asking sync.WaitGroup
-		asking.Go(func() {
-			held, release, err := b.Lock(context.Background(), fresh("lock"))
+		var answered sync.WaitGroup
+		answered.Go(func() {
+			held, release, err := b.Lock(asking, fresh("lock"))
 			if err == nil {
-				<-held.Done()
+				select {
+				case <-held.Done():
+				case <-asking.Done():
+				}
 				release()
 			}
 		})
-		asking.Go(func() {
-			hints, err := b.Hints(context.Background())
+		answered.Go(func() {
+			hints, err := b.Hints(asking)
 			if err == nil {
 				for range hints {
 				}
@@ -94,6 +98,9 @@ func TestCloseWhileAsked(t *testing.T) {
 		})
 		<-time.After(time.Duration(i) * 300 * time.Microsecond) // each time a little later
 		b.Close()
-		asking.Wait()
+		answered.Wait()
+	}
+	if err := asking.Err(); err != nil {
+		t.Errorf("somebody had no answer: %v", err)
 	}
 }

@@ -120,7 +120,7 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 				if err != nil {
 					t.Fatal(err)
 				}
-				<-confirm.Done()
+				await(t, "answer", confirm.Done())
 			}
 			sink.Close()
 			return brokertest.Queue{Source: at, Sink: at, Route: brokertest.Route{RoutingKey: name}}
@@ -154,7 +154,7 @@ func rig(t *testing.T, s *system, replicas int) *brokertest.Rig {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return func() { consuming.Stop(); <-consuming.Closed() }
+			return func() { consuming.Stop(); await(t, "end of consuming", consuming.Closed()) }
 		},
 		Bind: func(exchange string, as broker.Binding) (broker.Binding, func()) {
 			stream, consumer := c.SubjectPrefix+"_x_"+exchange, fresh("bound")

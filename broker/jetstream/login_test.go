@@ -101,7 +101,7 @@ func (a *authority) leaf() tls.Certificate {
 func TestTLS(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
 	s := startSystem(t, 1, func(o *server.Options) {
-		o.TLSTimeout, o.TLSConfig = 5, &tls.Config{Certificates: []tls.Certificate{ca.leaf()}, MinVersion: tls.VersionTLS12}
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{ca.leaf()}, MinVersion: tls.VersionTLS12}
 	})
 	trusting := func(pool *x509.CertPool) jetstream.Config {
 		return jetstream.Config{URIs: s.urls(), TLS: func() (*tls.Config, error) {
@@ -119,7 +119,7 @@ func TestTLS(t *testing.T) {
 func TestMutualTLS(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
 	s := startSystem(t, 1, func(o *server.Options) {
-		o.TLSTimeout, o.TLSVerify = 5, true
+		o.TLSVerify = true
 		o.TLSConfig = &tls.Config{
 			Certificates: []tls.Certificate{ca.leaf()}, ClientCAs: ca.pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
 		}

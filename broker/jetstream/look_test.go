@@ -154,7 +154,7 @@ func TestPullsOfGatewaysAreNoDemand(t *testing.T) {
 	}
 	demand(1)
 	consuming.Stop()
-	<-consuming.Closed()
+	await(t, "end of consuming", consuming.Closed())
 	demand(0)
 }
 

@@ -45,6 +45,7 @@ func startSystem(t testing.TB, n int, set func(*server.Options)) *system {
 		o := server.Options{
 			ServerName: fmt.Sprintf("n%d", i+1), Host: "127.0.0.1", Port: ports[n+i], NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: t.TempDir(), DisableJetStreamBanner: true, MaxPayload: maxPayload,
+			AuthTimeout: patience.Seconds(), TLSTimeout: patience.Seconds(),
 		}
 		if n > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}
@@ -137,10 +138,21 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
+// await waits for the end of what c tells.
+func await(t testing.TB, what string, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatalf("no %s within %v", what, patience)
+	}
+}
+
 // native is a client that is not weir.
 func (s *system) native(t testing.TB, o ...nats.Option) natsjs.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(strings.Join(s.urls(), ","), append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond)}, o...)...)
+	o = append([]nats.Option{nats.Timeout(patience), nats.MaxReconnects(-1), nats.ReconnectWait(10 * time.Millisecond)}, o...)
+	nc, err := nats.Connect(strings.Join(s.urls(), ","), o...)
 	if err != nil {
 		t.Fatal(err)
 	}

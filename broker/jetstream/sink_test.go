@@ -37,13 +37,8 @@ func send(t testing.TB, s broker.Sink, m *broker.Message) broker.Confirm {
 // answer waits for what became of a message.
 func answer(t testing.TB, c broker.Confirm) error {
 	t.Helper()
-	select {
-	case <-c.Done():
-		return c.Err()
-	case <-within(t).Done():
-		t.Fatal("no answer")
-		return nil
-	}
+	await(t, "answer", c.Done())
+	return c.Err()
 }
 
 func createStream(t testing.TB, js natsjs.JetStream, c natsjs.StreamConfig) natsjs.Stream {
@@ -174,7 +169,7 @@ func TestDoubtsKeepTheOrder(t *testing.T) {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	batch, err := consumer.Fetch(all, natsjs.FetchMaxWait(time.Second))
+	batch, err := consumer.Fetch(all*2/3, natsjs.FetchMaxWait(patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +185,9 @@ func TestDoubtsKeepTheOrder(t *testing.T) {
 	}
 	if n != all*2/3 {
 		t.Errorf("%d messages have arrived, want %d", n, all*2/3)
+	}
+	if info, err := consumer.Info(within(t)); err != nil || info.NumPending != 0 {
+		t.Errorf("%+v (%v): want no more of them", info, err)
 	}
 }
 
@@ -248,24 +246,22 @@ func TestNoLeaderIsNotUnroutable(t *testing.T) {
 	}
 	s.stop(1)
 	s.stop(2)
-	for err := error(nil); err == nil || !errors.Is(err, broker.ErrLost); {
+	eventually(t, "end of the session", func() bool {
 		c, sendErr := sink.Send(within(t), &broker.Message{})
 		if sendErr != nil {
-			err = sendErr
-			continue
+			return errors.Is(sendErr, broker.ErrLost)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		select {
 		case <-c.Done():
-			err = c.Err()
-		case <-ctx.Done(): // no quorum, no answer: the link has a time limit of its own
-			err = broker.ErrLost
+		case <-time.After(time.Second): // no quorum, no answer: the link has a time limit of its own
+			return true
 		}
-		cancel()
+		err := c.Err()
 		if errors.Is(err, broker.ErrUnroutable) || errors.Is(err, broker.ErrRefused) {
 			t.Fatalf("got %v of a stream that has no leader", err)
 		}
-	}
+		return errors.Is(err, broker.ErrLost)
+	})
 }
 
 // The same message of a stream, sent again by whatever session, is stored once.
@@ -352,7 +348,7 @@ func TestAnchor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	<-js.PublishAsyncComplete()
+	await(t, "end of publishing", js.PublishAsyncComplete())
 	stream, err := js.Stream(within(t), "p_x_x")
 	if err != nil {
 		t.Fatal(err)
@@ -441,6 +437,7 @@ func TestSinksShareConnections(t *testing.T) {
 	js := s.native(t)
 	b := open(t, jetstream.Config{URIs: s.urls(), LinksPerConnection: 4})
 	before := s.servers[0].NumClients()
+	sending := within(t)
 	var running sync.WaitGroup
 	for i := range 8 {
 		subject := fmt.Sprint("s", i)
@@ -448,12 +445,15 @@ func TestSinksShareConnections(t *testing.T) {
 		sink := openSink(t, b, broker.Address{Subject: subject}, broker.SinkOptions{})
 		running.Go(func() {
 			for range 200 {
-				c, err := sink.Send(t.Context(), &broker.Message{})
+				c, err := sink.Send(sending, &broker.Message{})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				<-c.Done()
+				select {
+				case <-c.Done():
+				case <-sending.Done():
+				}
 				if c.Err() != nil {
 					t.Error(c.Err())
 				}

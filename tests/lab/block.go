@@ -7,7 +7,8 @@ import (
 )
 
 // A block is a row of TCP ports that one cluster owns. It lies below the ports that the kernel hands out for outgoing
-// connections (32768 and up), so that nobody takes the port of a node while that node is down.
+// connections (32768 and up) and those that package embedded finds for its servers (20000 and up), so that nobody takes the
+// port of a node while that node is down.
 type block struct {
 	base  int
 	claim net.Listener
@@ -18,7 +19,7 @@ const (
 	nodePorts  = 4
 	blockSize  = 1 + maxNodes*nodePorts // epmd, and what the nodes listen on
 	firstBlock = 10_000
-	lastBlock  = 32_000
+	lastBlock  = 20_000
 )
 
 // claimBlock finds a block in which every port is free. The claim is an abstract unix socket, which other labs on the

@@ -85,7 +85,7 @@ func TestCloseConnections(t *testing.T) {
 			if n := vhost.CloseConnections(); n != 1 {
 				t.Errorf("closed %d connections", n)
 			}
-			if err := <-closed; err == nil || err.Code != amqp.ConnectionForced {
+			if err := await(t, "the end of the connection", closed); err == nil || err.Code != amqp.ConnectionForced {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -126,12 +126,13 @@ func TestCluster(t *testing.T) {
 	vhost := cluster.VHost(t)
 	ch := vhost.Channel()
 	publish(t, ch, declareQuorum(t, ch), "before")
-	if got := inspect(vhost); len(got.Online) != 3 || got.Leader != "eu1@localhost" {
-		t.Fatalf("the queue is on %+v", got)
-	}
+	eventually(t, "a queue on three nodes, led by the one that declared it", func() bool {
+		got := inspect(vhost)
+		return len(got.Online) == 3 && got.Leader == "eu1@localhost"
+	})
 
 	cluster.Kill(0)
-	eventually(t, func() bool { leader := inspect(vhost).Leader; return leader != "" && leader != "eu1@localhost" })
+	eventually(t, "another leader", func() bool { leader := inspect(vhost).Leader; return leader != "" && leader != "eu1@localhost" })
 	ch = vhost.Channel()
 	if got := get(t, ch, "orders"); got != "before" {
 		t.Errorf("got %q", got)
@@ -139,7 +140,7 @@ func TestCluster(t *testing.T) {
 	publish(t, ch, "orders", "while down")
 
 	cluster.Restart(0)
-	eventually(t, func() bool { return len(inspect(vhost).Online) == 3 })
+	eventually(t, "the queue on three nodes", func() bool { return len(inspect(vhost).Online) == 3 })
 	if got := get(t, vhost.Channel(), "orders"); got != "while down" {
 		t.Errorf("got %q", got)
 	}
@@ -168,13 +169,13 @@ func TestFrozenAndBlocked(t *testing.T) {
 	case <-time.After(100 * time.Millisecond):
 	}
 	cluster.Continue(0)
-	if err := <-declared; err != nil {
+	if err := await(t, "the answer", declared); err != nil {
 		t.Error(err)
 	}
 
 	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 2))
 	cluster.MemoryAlarm(0, true)
-	eventually(t, func() bool { // connections learn of an alarm some time after it, and are blocked when they publish next
+	eventually(t, "the connection blocked", func() bool { // it learns of an alarm some time after, and is blocked when it publishes next
 		if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{}); err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +187,7 @@ func TestFrozenAndBlocked(t *testing.T) {
 		}
 	})
 	cluster.MemoryAlarm(0, false)
-	if b := <-blocked; b.Active {
+	if b := await(t, "the end of the block", blocked); b.Active {
 		t.Errorf("got %+v", b)
 	}
 }
@@ -205,7 +206,7 @@ func declareQuorum(t *testing.T, ch *amqp.Channel) (name string) {
 
 func publish(t *testing.T, ch *amqp.Channel, queue, body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
@@ -221,7 +222,7 @@ func publish(t *testing.T, ch *amqp.Channel, queue, body string) {
 
 func get(t *testing.T, ch *amqp.Channel, queue string) (body string) {
 	t.Helper()
-	eventually(t, func() bool {
+	eventually(t, "a message in "+queue, func() bool {
 		m, ok, err := ch.Get(queue, true)
 		if err != nil {
 			t.Fatal(err)
@@ -257,15 +258,31 @@ func client(t *testing.T, trusted *lab.Authority, pair lab.KeyPair) *tls.Config 
 	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}, ServerName: "localhost"}
 }
 
-func eventually(t *testing.T, condition func() bool) {
+// patience is for what must happen, on a machine that has more to do than it can.
+const patience = 2 * time.Minute
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(30 * time.Second); !condition(); {
+	for deadline := time.After(patience); !holds(); {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("it did not happen within 30 s")
+			t.Fatalf("not within %v: %s", patience, what)
 		}
+	}
+}
+
+// await waits for what c tells.
+func await[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+		panic("unreachable")
 	}
 }

@@ -116,7 +116,7 @@ func (v *VHost) Permit(user, configure, write, read string) {
 func (v *VHost) CloseConnections() int {
 	v.t.Helper()
 	path := "connections/username/" + url.PathEscape(v.Username)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var connections []struct{}
 	err := until(ctx, func() error {
