@@ -2,7 +2,9 @@ package lab_test
 
 import (
 	"testing"
+	"time"
 
+	"weir/tests/await"
 	"weir/tests/lab"
 )
 
@@ -14,10 +16,10 @@ func TestPartition(t *testing.T) {
 		return func() bool { return cluster.Eval(2, "rabbit:is_running().") == want }
 	}
 	cluster.Partition(2)
-	eventually(t, "paused", runs("false"))
+	await.That(t, time.Minute, "paused", runs("false"))
 	if running := cluster.Eval(0, "lists:sort([rabbit | nodes()])."); running != "[rabbit, rabbit2@localhost]" {
 		t.Errorf("the first node sees %s", running)
 	}
 	cluster.Heal(2)
-	eventually(t, "back", runs("true"))
+	await.That(t, time.Minute, "back", runs("true"))
 }
