@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"weir/tests/await"
+	wait "weir/tests/await"
 	"weir/tests/lab"
 )
 
@@ -16,10 +16,10 @@ func TestPartition(t *testing.T) {
 		return func() bool { return cluster.Eval(2, "rabbit:is_running().") == want }
 	}
 	cluster.Partition(2)
-	await.That(t, time.Minute, "paused", runs("false"))
+	wait.That(t, time.Minute, "paused", runs("false"))
 	if running := cluster.Eval(0, "lists:sort([rabbit | nodes()])."); running != "[rabbit, rabbit2@localhost]" {
 		t.Errorf("the first node sees %s", running)
 	}
 	cluster.Heal(2)
-	await.That(t, time.Minute, "back", runs("true"))
+	wait.That(t, time.Minute, "back", runs("true"))
 }
