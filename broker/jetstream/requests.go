@@ -25,6 +25,7 @@ type requests struct {
 // request is one of them: what it asked for, and when it has ended at the latest.
 type request struct {
 	messages, bytes int
+	whole           bool // for a message of any size: its bytes are bounded by the consumer alone
 	deadline        time.Time
 }
 
@@ -50,7 +51,7 @@ func (r *requests) next(window int, held *deliveries) (n request, ok bool) {
 		if held.unsettled > 0 || r.asked > 0 {
 			return n, false
 		}
-		return request{messages: 1}, true // without a bound on its bytes
+		return request{messages: 1, whole: true}, true
 	}
 	n.messages = min(free, (window+1)/2)
 	n.bytes = memory / window * n.messages

@@ -208,7 +208,7 @@ func (s *Source) onEnd(id string, h nats.Header) {
 	}
 	n, known := s.requests.ended(number, messages, bytes)
 	if known && status == "409" && messages == n.messages { // not even one fits
-		if s.requests.large && n.bytes > 0 {
+		if n.whole && n.bytes > 0 {
 			s.end(fmt.Errorf("the next message is larger than consumer %s of stream %s lets a request be, %d bytes: %w",
 				s.at.consumer, s.at.stream, n.bytes, broker.ErrUnsupported))
 		}
