@@ -13,7 +13,7 @@ import (
 	"weir/tests/lab"
 )
 
-// getTools gets what traces and metrics are tested with, side by side.
+// getTools gets the other servers that tests start, side by side.
 func getTools(ctx context.Context) error {
 	installs := []struct {
 		name string
@@ -21,6 +21,7 @@ func getTools(ctx context.Context) error {
 	}{
 		{"Jaeger", lab.InstallJaeger},
 		{"Prometheus", lab.InstallPrometheus},
+		{"HAProxy", lab.InstallHAProxy},
 	}
 	errs := make([]error, len(installs))
 	var wait sync.WaitGroup

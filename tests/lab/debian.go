@@ -79,7 +79,7 @@ func needDebootstrap(ctx context.Context, out io.Writer) error {
 	return aptInstall(ctx, "debootstrap", out)
 }
 
-// aptInstall installs a program of that name, and more packages beside it, where the program is missing.
+// aptInstall installs a program of that name, and more packages beside it, where the program is missing. No service starts.
 func aptInstall(ctx context.Context, program string, out io.Writer, more ...string) error {
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
@@ -99,7 +99,11 @@ func aptInstall(ctx context.Context, program string, out io.Writer, more ...stri
 	if _, err := exec.LookPath(program); err == nil {
 		return nil
 	}
-	packages := append([]string{"-q", "install", "-y", "--no-install-recommends", program}, more...)
+	noServices, err := withoutServices()
+	if err != nil {
+		return err
+	}
+	packages := append([]string{"-q", noServices, "install", "-y", "--no-install-recommends", program}, more...)
 	for _, args := range [][]string{{"-q", "update"}, packages} {
 		apt := exec.CommandContext(ctx, "apt-get", args...)
 		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")

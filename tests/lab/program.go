@@ -18,6 +18,7 @@ import (
 type program struct {
 	folder folder
 	ports  block
+	env    []string // NAME=value, beside the environment of this process
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -39,15 +40,16 @@ func newProgram() (*program, error) {
 // at is the address of its i-th port.
 func (p *program) at(i int) string { return address(p.ports.base + i) }
 
-// start runs it and waits until url answers with 200. On error nothing is left of it.
+// start runs it and waits until url answers with 200. On error nothing is left of it. After kill it may be started again.
 func (p *program) start(ctx context.Context, url, path string, args ...string) error {
-	log, err := os.Create(filepath.Join(p.folder.path, "log"))
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		p.stop()
 		return err
 	}
 	defer log.Close()
 	p.cmd = exec.Command(path, args...)
+	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.folder.path, log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -55,10 +57,11 @@ func (p *program) start(ctx context.Context, url, path string, args ...string) e
 		p.stop()
 		return err
 	}
-	p.exited = make(chan struct{})
+	cmd, exited := p.cmd, make(chan struct{})
+	p.exited = exited
 	go func() {
-		defer close(p.exited)
-		_ = p.cmd.Wait() // it is killed in the end
+		defer close(exited)
+		_ = cmd.Wait() // it is killed in the end
 	}()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -78,21 +81,30 @@ func (p *program) start(ctx context.Context, url, path string, args ...string) e
 	return err
 }
 
+func (p *program) log() string { return filepath.Join(p.folder.path, "log") }
+
 // tail is the end of its log.
 func (p *program) tail() string {
-	text, err := os.ReadFile(filepath.Join(p.folder.path, "log"))
+	text, err := os.ReadFile(p.log())
 	if err != nil {
 		return err.Error()
 	}
 	return string(text[max(0, len(text)-2000):])
 }
 
+// kill ends it, and all that it has started, with SIGKILL.
+func (p *program) kill() {
+	if p.cmd == nil {
+		return
+	}
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.exited
+	p.cmd = nil
+}
+
 // stop kills it and removes its files.
 func (p *program) stop() {
-	if p.cmd != nil {
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		<-p.exited
-	}
+	p.kill()
 	p.ports.release()
 	p.folder.remove()
 }
