@@ -11,7 +11,6 @@ import (
 
 	"weir/broker"
 	"weir/broker/memory"
-	"weir/link"
 )
 
 // excess moves what is too much at home to the exchange orders in us.
@@ -142,46 +141,6 @@ func TestDecisionIsRecordedOnceWithDepthAndDestination(t *testing.T) {
 	})
 }
 
-func TestOpenOverflowSurvivesLostSessions(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.us.Latency(100 * time.Millisecond)
-		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 4000, stop: 2000}"))
-		all := orders("eu", 10_000)
-		w.eu.Put("orders", all...)
-		for range 3 {
-			w.within(10*time.Second, "it moves", func() bool { return w.status().State == link.Running })
-			w.eu.Cut()
-			w.us.Cut()
-			w.after(50 * time.Millisecond)
-		}
-		if s := w.status().Overflow; !s.Open || s.Switches != 1 {
-			t.Fatalf("want open once, and still: %+v", s)
-		}
-		w.within(time.Minute, "it shuts", func() bool { return !w.status().Overflow.Open })
-		w.after(time.Second)
-		atLeastOnce(t, all, w.us.Messages("orders"), w.eu.Messages("orders"))
-	})
-}
-
-func TestHandOverridesTheThresholdsWhileItRuns(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.run(excess)
-		w.eu.Put("orders", "1", "2", "3")
-		w.after(10 * time.Second)
-		w.link("excess").Override(link.On)
-		w.within(time.Second, "on moves what is there", func() bool { return depth(w.us, "orders") == 3 })
-		w.link("excess").Override(link.Off)
-		w.within(time.Second, "off is shown", func() bool { return w.status().Reason == "switched off by hand" })
-		w.eu.Put("orders", orders("eu", 500)...)
-		w.always(time.Minute, "off moves nothing", func() bool { return depth(w.eu, "orders") == 500 })
-		w.link("excess").Override(link.Auto)
-		w.within(10*time.Second, "auto decides by the thresholds", func() bool { return depth(w.us, "orders") > 3 })
-		if mode := w.status().Overflow.Mode; mode != link.Auto {
-			t.Errorf("mode %q", mode)
-		}
-	})
-}
-
 // A queue that is full spills into a backup queue, from which overflow takes: the classic layout.
 func TestOverflowFromABackupQueue(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -234,50 +193,6 @@ func TestWhatIsMeasuredMayBeElsewhere(t *testing.T) {
 	})
 }
 
-// inOrder fails unless the messages of one origin come in their order.
-func inOrder(t *testing.T, where string, ms []*broker.Message) {
-	t.Helper()
-	for i := 1; i < len(ms); i++ {
-		if string(ms[i-1].Body) >= string(ms[i].Body) {
-			t.Errorf("%s: %s before %s", where, ms[i-1].Body, ms[i].Body)
-			return
-		}
-	}
-}
-
-// once fails unless each body came exactly once, wherever that was.
-func once(t *testing.T, want []string, got ...[]*broker.Message) {
-	t.Helper()
-	if lost, extra := tally(want, got...); lost > 0 || extra > 0 {
-		t.Errorf("of %d messages %d are lost, and %d came more than once", len(want), lost, extra)
-	}
-}
-
-// atLeastOnce fails unless each body came.
-func atLeastOnce(t *testing.T, want []string, got ...[]*broker.Message) {
-	t.Helper()
-	if lost, _ := tally(want, got...); lost > 0 {
-		t.Errorf("of %d messages %d are lost", len(want), lost)
-	}
-}
-
-// tally counts what did not come and what came beyond the first time.
-func tally(want []string, got ...[]*broker.Message) (lost, extra int) {
-	seen := map[string]int{}
-	for _, m := range slices.Concat(got...) {
-		seen[string(m.Body)]++
-		extra++
-	}
-	for _, body := range want {
-		if seen[body] == 0 {
-			lost++
-		} else {
-			extra--
-		}
-	}
-	return lost, extra
-}
-
 // The depth of a source that the gate watches is read once, for both.
 func TestDepthOfTheWatchedSourceIsShown(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -305,94 +220,4 @@ type reads struct {
 func (r *reads) Depth(ctx context.Context, at broker.Address) (broker.Depth, error) {
 	r.n.Add(1)
 	return r.Broker.Depth(ctx, at)
-}
-
-// What nobody watches is not shown as open, whatever was decided last.
-func TestPausedOverflowIsNotOpen(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.us.Latency(100 * time.Millisecond)
-		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 4000, stop: 20}"))
-		w.eu.Put("orders", orders("eu", 5000)...)
-		w.within(10*time.Second, "it is open", func() bool { return w.status().Overflow.Open })
-		w.link("excess").Pause("maintenance")
-		w.within(25*time.Second, "it is paused", func() bool { return w.status().State == link.Paused && w.status().InFlight == 0 })
-		if w.status().Overflow.Open {
-			t.Error("paused and open")
-		}
-		w.link("excess").Resume()
-		w.within(2*time.Second, "it goes on", func() bool { return w.status().Overflow.Open })
-	})
-}
-
-// A resumed link waits at its gate, which has shut only then.
-func TestResumedOverflowTellsThatItIsShut(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.us.Latency(100 * time.Millisecond)
-		w.run(strings.ReplaceAll(excess, "{start: 100, stop: 20}", "{start: 4000, stop: 20}"))
-		w.eu.Put("orders", orders("eu", 5000)...)
-		w.within(10*time.Second, "it is open", func() bool { return w.status().Overflow.Open })
-		w.link("excess").Pause("maintenance")
-		w.after(5 * time.Second)
-		w.eu.Drain("orders")
-		w.link("excess").Resume()
-		w.within(5*time.Second, "it is shut, and says why", func() bool {
-			s := w.status()
-			return s.State == link.Shut && s.Reason == "ready 0, opens at 4000"
-		})
-	})
-}
-
-// What a hand says while a decision is being prepared counts more than that.
-func TestHandIsQuickerThanASilentDestination(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.us.Silent()
-		w.eu.Put("orders", orders("eu", 500)...)
-		w.run(strings.ReplaceAll(excess, "for: 5s", "for: 0s"))
-		w.after(time.Second)
-		w.link("excess").Override(link.Off)
-		w.always(time.Minute, "it does not open", func() bool { return !w.status().Overflow.Open && w.status().Overflow.Switches == 0 })
-		holds(t, "the reason", w.status().Reason, "switched off by hand")
-	})
-}
-
-// Ensure a gate that has opened is not shown as shut while a destination is silent.
-func TestOpenOverflowIsStartingWhileItsDestinationIsSilent(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.us.Silent()
-		w.eu.Put("orders", orders("eu", 500)...)
-		w.run(strings.ReplaceAll(excess, "for: 5s", "for: 0s"))
-		w.within(10*time.Second, "it opens", func() bool { return w.status().Overflow.Open })
-		w.after(time.Second)
-		if s := w.status(); s.State != link.Starting {
-			t.Errorf("%s (%s), want starting", s.State, s.Reason)
-		}
-	})
-}
-
-// A destination that does not answer is asked for its depth and whether it could be opened at the same time.
-func TestSilentDestinationDelaysADecisionOnce(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.us.Silent()
-		w.eu.Put("orders", orders("eu", 500)...)
-		w.run(strings.NewReplacer("for: 5s", "for: 0s", "exchange: orders}", "exchange: orders, room: {watch: {queue: orders}, messages-ready: {stop: 100, resume: 50}}}").Replace(excess))
-		w.within(3100*time.Millisecond, "it opens", func() bool { return w.status().Overflow.Open })
-	})
-}
-
-// A broker that restarts has no consumers at first. That there were none when it went is no reason to open at once: nobody
-// knows whether the start has held meanwhile.
-func TestStartMustHoldAnewAfterAnOutage(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.run(strings.ReplaceAll(excess, "messages-ready: {start: 100, stop: 20}, for: 5s", "consumers-below: {start: 1, stop: 1}, for: 30s"))
-		w.eu.Consumers("orders", 1)
-		w.eu.Put("orders", orders("eu", 10)...)
-		w.after(time.Minute)
-		w.eu.Consumers("orders", 0)
-		w.after(2 * time.Second)
-		w.eu.Down(errRefused)
-		w.after(5 * time.Minute)
-		w.eu.Up()
-		w.always(20*time.Second, "it does not open", func() bool { return !w.status().Overflow.Open })
-		w.within(15*time.Second, "it opens in the end", func() bool { return w.status().Overflow.Open })
-	})
 }

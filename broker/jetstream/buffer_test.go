@@ -145,9 +145,7 @@ func TestTakeover(t *testing.T) {
 
 // A stream that is somebody else's serves as an exchange without being changed.
 func TestBufferOnAForeignStream(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
+	js, b := oneServer(t, jetstream.Config{SubjectPrefix: "p"})
 	before := createStream(t, js, natsjs.StreamConfig{Name: "p_x_x", Subjects: []string{"p.x.x.>"}}).CachedInfo().Config
 	publish(t, js, "p.x.x.a", "before")
 	buffer := declare(t, b, broker.Table{"x-queue-type": "quorum", "x-message-ttl": int32(1000)}, "a")
@@ -182,9 +180,7 @@ func TestBufferOnAForeignStream(t *testing.T) {
 
 // Thousands of bindings are made at once, and the buffer gets what they want.
 func TestThousandsOfBindings(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
+	js, b := oneServer(t, jetstream.Config{SubjectPrefix: "p"})
 	var keys []string
 	for i := range 10_000 {
 		keys = append(keys, fmt.Sprintf("customer.%d.order", i))
@@ -247,9 +243,7 @@ func TestCatalogIsOfOneVHost(t *testing.T) {
 
 // Consumers of others are bindings, as far as they want something of the exchange; the anchor is none.
 func TestBindingsOfConsumers(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
+	js, b := oneServer(t, jetstream.Config{SubjectPrefix: "p"})
 	openSink(t, b, broker.Address{Exchange: "x"}, broker.SinkOptions{}).Close()
 	createConsumer(t, js, "p_x_x", natsjs.ConsumerConfig{Durable: "some%20queue", FilterSubjects: []string{"p.x.x.a", "p.x.x.a.>", "p.x.x.*.b"}})
 	createConsumer(t, js, "p_x_x", natsjs.ConsumerConfig{Durable: "all%"})

@@ -24,9 +24,7 @@ func depth(t testing.TB, b *jetstream.Broker, at broker.Address) broker.Depth {
 
 // The oldest message is the first one that is not settled, whatever happened to those after it.
 func TestAgeOfTheOldest(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls(), SubjectPrefix: "p"})
+	js, b := oneServer(t, jetstream.Config{SubjectPrefix: "p"})
 	stream := createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
 	at := broker.Address{Stream: "S", Consumer: "C"}
 	createConsumer(t, js, "S", natsjs.ConsumerConfig{Durable: "C", FilterSubjects: []string{"s.a", "s.b"}})
@@ -80,9 +78,7 @@ func TestAgeOfTheOldest(t *testing.T) {
 
 // The age at a consumer with many filters costs a question, not one for each.
 func TestAgeBehindManyFilters(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls()})
+	js, b := oneServer(t, jetstream.Config{})
 	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
 	var filters []string
 	for i := range 50 {
@@ -205,9 +201,7 @@ func TestCheckPermissions(t *testing.T) {
 }
 
 func TestCheckAddresses(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls()})
+	js, b := oneServer(t, jetstream.Config{})
 	createStream(t, js, natsjs.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
 	createStream(t, js, natsjs.StreamConfig{Name: "MUTE", Subjects: []string{"mute"}, NoAck: true})
 	for _, c := range []struct {

@@ -13,9 +13,7 @@ import (
 
 // What is wrong with the stream of a subject shows when the sink opens. One that is missing may be made later.
 func TestTheStreamOfASubjectIsFoundAtOpen(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls()})
+	js, b := oneServer(t, jetstream.Config{})
 	createStream(t, js, natsjs.StreamConfig{Name: "MUTE", Subjects: []string{"mute"}, NoAck: true})
 	if _, err := b.OpenSink(within(t), broker.Address{Subject: "mute"}, broker.SinkOptions{}); !errors.Is(err, broker.ErrUnsupported) {
 		t.Errorf("a stream that never confirms: got %v, want ErrUnsupported", err)
@@ -35,9 +33,7 @@ func TestTheStreamOfASubjectIsFoundAtOpen(t *testing.T) {
 
 // A subject with wildcards that several streams store does not say from which to receive: none is taken in silence.
 func TestASubjectOfSeveralStreamsIsRefused(t *testing.T) {
-	s := startSystem(t, 1, nil)
-	js := s.native(t)
-	b := open(t, jetstream.Config{URIs: s.urls()})
+	js, b := oneServer(t, jetstream.Config{})
 	createStream(t, js, natsjs.StreamConfig{Name: "EU", Subjects: []string{"orders.eu"}})
 	createStream(t, js, natsjs.StreamConfig{Name: "US", Subjects: []string{"orders.us"}})
 	at := broker.Address{Subject: "orders.*"}

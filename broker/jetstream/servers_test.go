@@ -176,6 +176,14 @@ func open(t testing.TB, c jetstream.Config) *jetstream.Broker {
 	return b
 }
 
+// oneServer starts a server, and makes a Broker for it and a client that is not weir.
+func oneServer(t testing.TB, c jetstream.Config) (natsjs.JetStream, *jetstream.Broker) {
+	t.Helper()
+	s := startSystem(t, 1, nil)
+	c.URIs = s.urls()
+	return s.native(t), open(t, c)
+}
+
 var names atomic.Int64
 
 // fresh is a name that no other test uses.
