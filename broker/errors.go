@@ -3,10 +3,13 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // These errors decide what a link does next. Drivers wrap them with the broker's own words; nothing is ever decided on
-// those words. Any error that is none of these means that the session is lost and another one is worth trying.
+// those words. Any error that is none of these means that the session is lost and another one is worth trying. An error says
+// what failed and at which node; the names of the broker and of the address, whoever has asked adds.
 var (
 	// ErrPending is what a Confirm says before it is settled.
 	ErrPending = errors.New("not confirmed yet")
@@ -32,3 +35,27 @@ var (
 	// ErrLost: the session ended; whether what was in flight has been stored is unknown.
 	ErrLost = errors.New("session lost")
 )
+
+// Join is errors.Join on one line, as logs and tables have it.
+func Join(errs ...error) error {
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return joined(errs)
+}
+
+type joined []error
+
+func (j joined) Error() string {
+	texts := make([]string, len(j))
+	for i, err := range j {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (j joined) Unwrap() []error { return j }

@@ -111,17 +111,13 @@ type Identifier interface {
 	Identity(ctx context.Context) (Identity, error)
 }
 
-// IdentityOf asks a Broker, which is declared under name, what it is called on hop lists. ErrUnsupported if it does not know.
-func IdentityOf(ctx context.Context, name string, b Broker) (Identity, error) {
+// IdentityOf asks a Broker what it is called on hop lists. ErrUnsupported if it does not know.
+func IdentityOf(ctx context.Context, b Broker) (Identity, error) {
 	i, ok := b.(Identifier)
 	if !ok {
-		return Identity{}, fmt.Errorf("name of broker %s for hop lists: %w", name, ErrUnsupported)
+		return Identity{}, fmt.Errorf("a name for hop lists: %w", ErrUnsupported)
 	}
-	id, err := i.Identity(ctx)
-	if err != nil {
-		return Identity{}, fmt.Errorf("broker %s: %w", name, err)
-	}
-	return id, nil
+	return i.Identity(ctx)
 }
 
 // Role is what an Address is meant for.

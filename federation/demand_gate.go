@@ -141,6 +141,9 @@ func (g *demandGate) look(ctx context.Context) (wanted bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
+	if err != nil {
+		err = fmt.Errorf("depth of %s queue=%s: %w", g.at.name, g.queue, err)
+	}
 	wanted, granted, size := g.consider(began, depth, err, m.progress)
 	if err == nil && depth.Ready.Known && depth.Ready.N == 0 && !depth.At.Before(began) {
 		g.batches.gone(m)

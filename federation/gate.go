@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"weir/broker"
 	"weir/link"
@@ -122,6 +123,9 @@ func (s source) OpenSource(ctx context.Context, at broker.Address, o broker.Sour
 	opened, err := s.Broker.OpenSource(ctx, s.at(at), o)
 	if s.m.opened() || errors.Is(err, broker.ErrNotFound) {
 		s.m.doubt()
+	}
+	if why := s.m.unmade(); why != nil && errors.Is(err, broker.ErrNotFound) {
+		err = fmt.Errorf("%w, and cannot be made: %w", err, why)
 	}
 	return opened, err
 }

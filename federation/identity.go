@@ -2,13 +2,18 @@ package federation
 
 import (
 	"context"
+	"fmt"
 
 	"weir/broker"
 )
 
 // identity is what an end is called on hop lists.
 func identity(ctx context.Context, e end) (broker.Identity, error) {
-	return broker.IdentityOf(ctx, e.name, e.broker)
+	id, err := broker.IdentityOf(ctx, e.broker)
+	if err != nil {
+		return id, fmt.Errorf("broker %s: %w", e.name, err)
+	}
+	return id, nil
 }
 
 // identities are those of both ends.

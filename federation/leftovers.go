@@ -59,7 +59,7 @@ func (f *Federation) Leftovers(ctx context.Context) ([]Leftover, error) {
 		return cmp.Or(cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.Buffer, b.Buffer))
 	})
 	slices.SortFunc(problems, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return all, errors.Join(problems...)
+	return all, broker.Join(problems...)
 }
 
 // listing is what one upstream says is there.

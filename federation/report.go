@@ -56,7 +56,7 @@ func (m *mirror) failed(err error, delay time.Duration) {
 	m.why, m.equalAt, m.nextTry = err, time.Time{}, now.Add(delay)
 	attempt := m.attempt
 	m.mu.Unlock()
-	m.pair.log.Warn("bindings are not mirrored", "error", err, "attempt", attempt, "next-try", delay.Round(time.Millisecond))
+	m.pair.log.Warn("bindings are not mirrored", "broker", m.pair.from.name, "error", err, "attempt", attempt, "next-try", delay.Round(time.Millisecond))
 }
 
 // told notes what will not be right however often it is tried.
@@ -64,6 +64,16 @@ func (m *mirror) told(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lasting = err
+}
+
+// unmade is why the last try to make the buffer what it should be has failed; nil: it has not.
+func (m *mirror) unmade() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.attempt == 0 {
+		return nil
+	}
+	return m.why
 }
 
 // opened notes that the link opens its source, and tells whether it has done so before.

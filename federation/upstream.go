@@ -34,7 +34,7 @@ func newUpstream(e end) *upstream {
 func (u *upstream) buffers() (broker.Buffers, error) {
 	b, ok := u.broker.(broker.Buffers)
 	if !ok {
-		return nil, fmt.Errorf("buffers on broker %s: %w", u.name, broker.ErrUnsupported)
+		return nil, fmt.Errorf("a broker of this type keeps no buffers: %w", broker.ErrUnsupported)
 	}
 	return b, nil
 }
@@ -45,7 +45,7 @@ func (u *upstream) enter(ctx context.Context) error {
 	case u.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("broker %s has not answered what %d other links have asked: %w", u.name, atOnce, ctx.Err())
+		return fmt.Errorf("it has not answered what %d other links have asked: %w", atOnce, ctx.Err())
 	}
 }
 
@@ -62,7 +62,7 @@ func (u *upstream) waiting(ctx context.Context, age time.Duration) ([]broker.Wai
 	case u.listing <- struct{}{}:
 		defer func() { <-u.listing }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("broker %s has not listed its buffers for another link: %w", u.name, ctx.Err())
+		return nil, fmt.Errorf("it has not listed its buffers for another link: %w", ctx.Err())
 	}
 	if listed, err, known := u.last(oldest); known {
 		return listed, err

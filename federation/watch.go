@@ -103,7 +103,7 @@ func (w *watch) run(ctx context.Context) {
 func (w *watch) look(ctx context.Context) (next time.Duration, err error) {
 	catalog, ok := w.to.broker.(broker.Catalog)
 	if !ok {
-		return 0, fmt.Errorf("what exists on broker %s: %w", w.to.name, broker.ErrUnsupported)
+		return 0, fmt.Errorf("what exists there: %w", broker.ErrUnsupported)
 	}
 	w.openHints(ctx, catalog)
 	if w.listed.IsZero() || time.Since(w.listed) >= w.listInterval() {
@@ -168,13 +168,13 @@ func (w *watch) list(ctx context.Context, catalog broker.Catalog) error {
 	if plan.wantsExchanges() {
 		var err error
 		if have.exchanges, err = spend(ctx, w.budget, catalog.Exchanges); err != nil {
-			return fmt.Errorf("exchanges of %s: %w", w.to.name, err)
+			return err
 		}
 	}
 	if plan.wantsQueues() {
 		var err error
 		if have.queues, err = spend(ctx, w.budget, catalog.Queues); err != nil {
-			return fmt.Errorf("queues of %s: %w", w.to.name, err)
+			return err
 		}
 	}
 	w.listed = time.Now()
@@ -201,7 +201,7 @@ func (w *watch) read(ctx context.Context, catalog broker.Catalog, exchange strin
 		w.listed = time.Time{}
 		return nil
 	case err != nil:
-		return fmt.Errorf("bindings of %s of %s: %w", exchange, w.to.name, err)
+		return err
 	}
 	w.d.bound(w, exchange, observed{bindings, began})
 	return nil

@@ -14,7 +14,8 @@ type Delays struct{ Min, Max time.Duration }
 // Backoff draws how long to wait after faults in a row, and never gives up: each delay lies between nothing and a bound that
 // doubles from Min to Max. This full jitter keeps links that fell together from coming back together.
 type Backoff struct {
-	bound *backoff.ExponentialBackOff
+	bound  *backoff.ExponentialBackOff
+	faults int
 }
 
 // NewBackoff begins with no fault.
@@ -30,11 +31,25 @@ func NewBackoff(d Delays) *Backoff {
 
 // Next is the delay after one more fault.
 func (b *Backoff) Next() time.Duration {
+	b.faults++
 	return rand.N(max(b.bound.NextBackOff(), 1)) + time.Millisecond
 }
 
+// First is the delay after a fault that ended what had lasted: none, since most often another node is there at once.
+func (b *Backoff) First() time.Duration {
+	b.Reset()
+	b.faults = 1
+	return 0
+}
+
+// Faults is how many there have been in a row.
+func (b *Backoff) Faults() int { return b.faults }
+
 // Reset is called after what lasted, not after what merely began.
-func (b *Backoff) Reset() { b.bound.Reset() }
+func (b *Backoff) Reset() {
+	b.bound.Reset()
+	b.faults = 0
+}
 
 // wait returns false if ctx ended first.
 func wait(ctx context.Context, d time.Duration) bool {

@@ -43,9 +43,9 @@ func (s *session) replaceSink(fault error) error {
 	_ = s.sink.Close() // it is lost already
 	s.board.reconnects.Add(1)
 	s.losses.note(s.board.confirmed.Load(), len(s.pump.held) == 0)
-	var delay time.Duration // none after a session that lasted: most often another node is there at once
+	var delay time.Duration
 	if time.Since(s.sinkOpened) > s.spec.Reconnect.Max {
-		s.sinkRetry.Reset()
+		delay = s.sinkRetry.First()
 	} else {
 		delay = s.sinkRetry.Next()
 	}
@@ -62,7 +62,8 @@ func (s *session) replaceSink(fault error) error {
 		if left <= 0 {
 			return fmt.Errorf("%w: %w", errHeldTooLong, fault)
 		}
-		if !s.standBack(waiting, Holding, fault, min(delay, left)) {
+		attempt := max(s.losses.n, s.sinkRetry.Faults()) // losses count also after sessions that lasted and confirmed nothing
+		if !s.standBack(waiting, Holding, fault, min(delay, left), attempt) {
 			if s.hard.Err() != nil {
 				return fault
 			}

@@ -104,7 +104,7 @@ func (l *Link) pass(ctx context.Context, gate Gate, retry *Backoff, within func(
 	})
 	if err != nil {
 		if ctx.Err() == nil {
-			l.standBack(ctx, Retrying, err, retry.Next())
+			l.standBack(ctx, Retrying, err, retry.Next(), retry.Faults())
 		}
 		return nil
 	}
@@ -140,18 +140,18 @@ func (l *Link) serve(ctx context.Context) error {
 		if !s.sourceOpened.IsZero() {
 			l.board.reconnects.Add(1)
 		}
-		if !l.standBack(ctx, Retrying, err, retry.Next()) {
+		if !l.standBack(ctx, Retrying, err, retry.Next(), retry.Faults()) {
 			return nil
 		}
 	}
 }
 
-// standBack tells what went wrong and when the next try is, and waits for it; false if ctx ended first.
-func (l *Link) standBack(ctx context.Context, state State, fault error, delay time.Duration) bool {
+// standBack tells what went wrong, how often in a row, and when the next try is, and waits for it; false if ctx ended first.
+func (l *Link) standBack(ctx context.Context, state State, fault error, delay time.Duration, attempt int) bool {
 	if errors.Is(fault, broker.ErrDenied) || errors.Is(fault, broker.ErrUnsupported) {
 		state, delay = Denied, l.spec.Reconnect.Max // an operator must act: trying harder does not help
 	}
-	attempt := l.board.fault(state, fault, delay)
+	l.board.fault(state, fault, delay, attempt)
 	about := []any{"state", state, "error", fault, "attempt", attempt, "next-try", delay.Round(time.Millisecond)}
 	if p, ok := errors.AsType[*panicError](fault); ok {
 		about = append(about, "stack", string(p.stack))

@@ -54,7 +54,7 @@ func TestPanicInADriverEndsTheSessionOnly(t *testing.T) {
 					r.Fatal("nothing panicked")
 				}
 				r.contains("the last error", r.link.Status().LastError, "panic: driver broke")
-				r.contains("the log", r.log.String(), "fault_test.go") // the stack
+				r.contains("the log", r.log.String(), "panic_test.go") // the stack
 			})
 		})
 	}

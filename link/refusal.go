@@ -50,7 +50,7 @@ func (s *session) awaitRetry() error {
 		s.refusals.retry.Reset()
 	}
 	fault := fmt.Errorf("%w; newer messages wait, attempt %d of %d failed", e.trouble.err, e.trouble.attempts, s.recourse(e).Attempts)
-	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.Next()) {
+	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.Next(), s.refusals.retry.Faults()) {
 		return fmt.Errorf("stopped while retrying a message: %w", e.trouble.err)
 	}
 	return nil
@@ -85,7 +85,7 @@ func (s *session) resort(e *entry, r Recourse) error {
 		case s.hard.Err() != nil:
 			return err // the link is to stop: that says nothing about the destination
 		case err != nil:
-			return &pausedError{fmt.Sprintf("%v; and its dead-letter destination: %v", e.trouble.err, err)}
+			return &pausedError{fmt.Sprintf("%v; and its dead-letter destination, %s: %v", e.trouble.err, r.DeadLetter, err)}
 		}
 		log.Warn("message dead-lettered", "dead-letter", r.DeadLetter.String())
 		s.board.deadLettered.Add(1)

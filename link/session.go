@@ -57,7 +57,7 @@ func (l *Link) newSession(soft context.Context) *session {
 // live runs until the source is drained after soft has ended (nil), delete-after is reached (errTaken), or a fault that
 // the source does not survive. Then both ends are closed, which gives back what is unsettled.
 func (s *session) live() error {
-	return errors.Join(guard(s.run), guard(s.close))
+	return broker.Join(guard(s.run), guard(s.close))
 }
 
 // lasted tells whether the source was open for so long that a fault is no continuation of the one before.

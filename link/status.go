@@ -142,14 +142,12 @@ func (b *board) enter(s State, reason string) (was State) {
 }
 
 // fault enters a state because of an error, and tells when the next try is due.
-func (b *board) fault(s State, err error, next time.Duration) (attempt int) {
+func (b *board) fault(s State, err error, next time.Duration, attempt int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.change(s, err.Error())
 	b.lastErr, b.errorAt = err, time.Now()
-	b.attempt++
-	b.nextTry = b.errorAt.Add(next)
-	return b.attempt
+	b.attempt, b.nextTry = attempt, b.errorAt.Add(next)
 }
 
 func (b *board) change(s State, reason string) (was State) {

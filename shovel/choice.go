@@ -80,7 +80,7 @@ func (c *choice) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sin
 			why = append(why, err)
 			continue
 		}
-		s.running.Go(s.reopen)
+		s.reopen()
 		return s, nil
 	}
 	_ = s.Close()
@@ -92,7 +92,7 @@ type faults []error
 
 // join makes one error of them, which an operator must act upon only if each of them is such a one.
 func (f faults) join() error {
-	all := errors.Join(f...)
+	all := broker.Join(f...)
 	for _, err := range f {
 		if !errors.Is(err, broker.ErrDenied) && !errors.Is(err, broker.ErrUnsupported) {
 			return errors.New(all.Error())

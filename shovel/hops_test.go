@@ -85,7 +85,7 @@ func TestMessageWithNowhereToGoIsHeldAndGivenBackUnharmed(t *testing.T) {
 func TestStatusSaysWhyAMessageHasNowhereToGo(t *testing.T) {
 	for destinations, why := range map[string]string{
 		"{broker: us, queue: orders}":                              "nowhere to go: no destination for this message: it has been there",
-		"{broker: us, queue: orders}, {broker: ap, queue: orders}": "us: it has been there; ap: unreachable: broker ap: connection refused",
+		"{broker: us, queue: orders}, {broker: ap, queue: orders}": "us: it has been there; ap: unreachable: connection refused",
 	} {
 		inWorld(t, func(w *world) {
 			w.ap.Down(errRefused)

@@ -90,7 +90,7 @@ func (b *builder) gates(spec *link.Spec, source watch, choice *choice) error {
 		if !ok {
 			return fmt.Errorf("single-owner on broker %s: %w", source.name, broker.ErrUnsupported)
 		}
-		spec.Owner = &owner{broker: locker, name: b.site + "/" + b.shovel.Name}
+		spec.Owner = &owner{at: source.name, broker: locker, name: b.site + "/" + b.shovel.Name}
 	}
 	if o := b.shovel.Overflow; o != nil {
 		spec.Kind = link.Overflow

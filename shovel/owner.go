@@ -11,6 +11,7 @@ import (
 
 // owner is a gate that is open on one of several gateways: the one that holds a lock at the source's broker.
 type owner struct {
+	at     string // the broker's name
 	broker broker.Locker
 	name   string
 	owned  atomic.Bool
@@ -20,7 +21,7 @@ type owner struct {
 func (o *owner) Open(ctx context.Context) (context.Context, func(), error) {
 	held, release, err := o.broker.Lock(ctx, o.name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("lock %q: %w", o.name, err)
+		return nil, nil, fmt.Errorf("broker %s: %w", o.at, err)
 	}
 	o.owned.Store(true)
 	open, shut := context.WithCancel(held)

@@ -3,6 +3,7 @@ package shovel
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"weir/broker"
 	"weir/link"
@@ -45,10 +46,10 @@ func (p *place) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink
 	s := placeSink{stamp: p.stamp, maxHops: p.maxHops, budgets: p.budgets}
 	if p.stamp.hop || p.stamp.forwardHeaders {
 		var err error
-		if s.stamp.from, err = broker.IdentityOf(ctx, p.source.name, p.source.broker); err != nil {
-			return nil, err
+		if s.stamp.from, err = broker.IdentityOf(ctx, p.source.broker); err != nil {
+			return nil, fmt.Errorf("the source's broker %s: %w", p.source.name, err)
 		}
-		if s.stamp.to, err = broker.IdentityOf(ctx, p.Name, p.Broker); err != nil {
+		if s.stamp.to, err = broker.IdentityOf(ctx, p.Broker); err != nil {
 			return nil, err
 		}
 	}

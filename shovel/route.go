@@ -110,14 +110,16 @@ func (s *choiceSink) drop(i int, sink broker.Sink, err error) {
 	}
 }
 
-// reopen tries again what is away.
+// reopen tries again what is away, each by itself: one that is silent holds up no other.
 func (s *choiceSink) reopen() {
-	for pause(s.ctx, retryEvery) {
-		for i := range s.places {
-			if s.awayFrom(i) != "" && s.due(i) {
-				_ = s.open(s.ctx, i) // noted as absent
+	for i := range s.places {
+		s.running.Go(func() {
+			for pause(s.ctx, retryEvery) {
+				if s.awayFrom(i) != "" && s.due(i) {
+					_ = s.open(s.ctx, i) // noted as absent
+				}
 			}
-		}
+		})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func (b *Broker) Bound(ctx context.Context, buf broker.Buffer) ([]broker.Binding, error) {
 	list, err := b.bound(ctx, buf)
 	if err != nil {
-		return nil, fmt.Errorf("bindings of buffer %q on broker %s: %w", buf.Name, b.config.Name, err)
+		return nil, fmt.Errorf("bindings of buffer %q: %w", buf.Name, err)
 	}
 	return list, nil
 }

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +37,7 @@ type Credentials func() (username, password string, err error)
 
 // Config says where a broker is and how to log in.
 type Config struct {
-	// Name is what the configuration calls this broker; it stands in errors and logs.
+	// Name is what the configuration calls this broker; it stands in logs, and in cures that name a key.
 	Name string
 	// URIs are amqp or amqps URIs of the nodes of one cluster: scheme, host and port only. They are tried in order,
 	// the next one on failure; after each round that failed the order is shuffled.
@@ -87,8 +86,8 @@ type Broker struct {
 	unfiltered unfiltered
 	failing    atomic.Bool // the management API failed when it was last asked
 
-	identity sync.Mutex // guards cluster
-	cluster  string     // what the broker says of itself, once known
+	naming  chan struct{} // cap 1: held by the one that learns what the broker is called
+	cluster string        // what it says of itself, once known; of who holds naming
 }
 
 var (
@@ -119,7 +118,7 @@ func New(c Config, log *slog.Logger) *Broker {
 	if c.LinksPerConnection == 0 {
 		c.LinksPerConnection = 16
 	}
-	b := &Broker{config: c, log: log.With("broker", c.Name)}
+	b := &Broker{config: c, log: log.With("broker", c.Name), naming: make(chan struct{}, 1)}
 	b.pool = newPool(newDialer(c, b.log), c.LinksPerConnection)
 	b.probes = newProbes(b.pool)
 	b.management = newManagement(c)
@@ -136,14 +135,17 @@ func (b *Broker) Close() {
 
 // Identity implements broker.Identifier. It connects if the cluster's name is neither configured nor known yet.
 func (b *Broker) Identity(ctx context.Context) (broker.Identity, error) {
-	id := broker.Identity{VHost: b.config.VHost, URI: b.uri()}
-	b.identity.Lock()
-	id.Cluster = b.cluster
-	b.identity.Unlock()
-	if b.config.ClusterName != "" {
-		id.Cluster = b.config.ClusterName
-	}
+	id := broker.Identity{Cluster: b.config.ClusterName, VHost: b.config.VHost, URI: b.uri()}
 	if id.Cluster != "" {
+		return id, nil
+	}
+	select {
+	case b.naming <- struct{}{}:
+		defer func() { <-b.naming }()
+	case <-ctx.Done():
+		return broker.Identity{}, ctx.Err()
+	}
+	if id.Cluster = b.cluster; id.Cluster != "" {
 		return id, nil
 	}
 	c, err := b.pool.acquire(ctx, order{role: consuming, link: "identity"})
@@ -153,13 +155,9 @@ func (b *Broker) Identity(ctx context.Context) (broker.Identity, error) {
 	defer b.pool.release(c)
 	name, _ := c.amqp.Properties["cluster_name"].(string)
 	if name == "" {
-		return broker.Identity{}, fmt.Errorf("broker %s does not say what its cluster is called; set cluster-name: %w",
-			b.config.Name, broker.ErrUnsupported)
+		return broker.Identity{}, fmt.Errorf("it does not say what its cluster is called; set cluster-name: %w", broker.ErrUnsupported)
 	}
-	b.identity.Lock()
-	b.cluster = name
-	b.identity.Unlock()
-	id.Cluster = name
+	b.cluster, id.Cluster = name, name
 	return id, nil
 }
 

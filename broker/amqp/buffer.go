@@ -58,7 +58,7 @@ func (b *Broker) DeclareBuffer(ctx context.Context, buf broker.Buffer) error {
 		return b.filter(ctx, c, buf)
 	})
 	if err != nil {
-		return fmt.Errorf("buffer %q on broker %s: %w", buf.Name, b.config.Name, err)
+		return fmt.Errorf("buffer %q: %w", buf.Name, err)
 	}
 	return nil
 }

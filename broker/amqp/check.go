@@ -27,14 +27,10 @@ func (b *Broker) Check(ctx context.Context, at broker.Address, as broker.Role, p
 	if err == nil {
 		err = b.permitted(ctx, at, as, missing)
 	}
-	switch {
-	case err == nil:
-		return nil
-	case at == broker.Address{}: // each message has its own: only the way to the broker has been tried
-		return fmt.Errorf("broker %s: %w", b.config.Name, err)
-	default:
-		return fmt.Errorf("%v on broker %s: %w", at, b.config.Name, err)
+	if err == nil || at == (broker.Address{}) { // each message has its own: only the way to the broker has been tried
+		return err
 	}
+	return fmt.Errorf("%v: %w", at, err)
 }
 
 // look tells whether the queue or exchange is missing.

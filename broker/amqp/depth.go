@@ -26,11 +26,11 @@ func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, er
 		return broker.Depth{}, err
 	}
 	if at.Queue == "" {
-		return broker.Depth{}, fmt.Errorf("depth of %v: only a queue has one: %w", at, broker.ErrUnsupported)
+		return broker.Depth{}, fmt.Errorf("only a queue has a depth: %w", broker.ErrUnsupported)
 	}
 	counted, err := b.probes.count(ctx, at.Queue)
 	if err != nil {
-		return broker.Depth{}, fmt.Errorf("depth of %v on broker %s: %w", at, b.config.Name, err)
+		return broker.Depth{}, err
 	}
 	d := broker.Depth{Ready: broker.Counted(int64(counted.Messages)), At: time.Now()}
 	others := int64(counted.Consumers) - b.consumers.here(at.Queue)

@@ -152,7 +152,7 @@ func TestCheckOriginalAddress(t *testing.T) {
 	conf := config(v)
 	conf.Credentials = login(v.Username, "wrong")
 	err := newBroker(t, conf).Check(within(t), broker.Address{}, broker.AsDestination, false)
-	if !errors.Is(err, broker.ErrDenied) || !strings.HasPrefix(err.Error(), "broker lab: connect to") {
+	if !errors.Is(err, broker.ErrDenied) || !strings.HasPrefix(err.Error(), "connect to amqp://") {
 		t.Errorf("got %v", err)
 	}
 }

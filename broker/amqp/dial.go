@@ -49,7 +49,7 @@ func (d *dialer) dial(ctx context.Context, o order) (*amqp091.Connection, *wire,
 		if err == nil {
 			return conn, w, nil
 		}
-		err = fmt.Errorf("connect to broker %s at %s: %w", d.config.Name, redact(node), err)
+		err = fmt.Errorf("connect to %s: %w", redact(node), err)
 		// No other node of the cluster knows another password. But each may have a limit of its own to connections.
 		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) && !errors.Is(err, errNotAllowed) {
 			return nil, nil, err
@@ -58,9 +58,9 @@ func (d *dialer) dial(ctx context.Context, o order) (*amqp091.Connection, *wire,
 		d.failed(turn)
 	}
 	if len(errs) == 0 {
-		return nil, nil, fmt.Errorf("broker %s has no uris", d.config.Name)
+		return nil, nil, errors.New("the broker has no uris")
 	}
-	return nil, nil, errors.Join(errs...)
+	return nil, nil, broker.Join(errs...)
 }
 
 // node is the one to try: the one that worked last, or the one after those that failed.

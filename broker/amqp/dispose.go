@@ -37,7 +37,7 @@ func (b *Broker) DeleteBuffer(ctx context.Context, name string, force bool) erro
 		return deleteFilter(c, name)
 	})
 	if err != nil {
-		return fmt.Errorf("delete buffer %q on broker %s: %w", name, b.config.Name, err)
+		return fmt.Errorf("delete buffer %q: %w", name, err)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ type hints struct {
 func (b *Broker) Hints(ctx context.Context) (<-chan broker.Hint, error) {
 	h, err := await(ctx, b.pool, func() (*hints, error) { return b.openHints(ctx) }, (*hints).close)
 	if err != nil {
-		return nil, fmt.Errorf("events of broker %s: %w", b.config.Name, err)
+		return nil, fmt.Errorf("events: %w", err)
 	}
 	out := make(chan broker.Hint)
 	b.pool.running.Go(func() {

@@ -61,7 +61,7 @@ type lock struct {
 func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func(), error) {
 	l, err := await(ctx, b.pool, func() (*lock, error) { return b.openLock(ctx, name) }, (*lock).close)
 	if err != nil {
-		return nil, nil, fmt.Errorf("lock %q on broker %s: %w", name, b.config.Name, err)
+		return nil, nil, fmt.Errorf("lock %q: %w", name, err)
 	}
 	held, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
@@ -82,7 +82,7 @@ func (b *Broker) Lock(ctx context.Context, name string) (context.Context, func()
 		err = context.Cause(held)
 	}
 	release()
-	return nil, nil, fmt.Errorf("lock %q on broker %s: %w", name, b.config.Name, err)
+	return nil, nil, fmt.Errorf("lock %q: %w", name, err)
 }
 
 // openLock joins the queue of candidates.

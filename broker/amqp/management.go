@@ -24,7 +24,6 @@ const (
 
 // management reads from RabbitMQ's management API.
 type management struct {
-	name        string
 	uris        []string
 	credentials Credentials
 	client      *http.Client
@@ -36,7 +35,7 @@ func newManagement(c Config) *management {
 	if len(c.Management.URIs) == 0 {
 		return nil
 	}
-	m := &management{name: c.Name, uris: c.Management.URIs, credentials: c.Management.Credentials, most: mostAnswer}
+	m := &management{uris: c.Management.URIs, credentials: c.Management.Credentials, most: mostAnswer}
 	if m.credentials == nil {
 		m.credentials = c.Credentials
 	}
@@ -72,13 +71,13 @@ func (m *management) list(ctx context.Context, out any, columns string, path ...
 		if err == nil {
 			return nil
 		}
-		err = fmt.Errorf("management API of broker %s: %s%s: %w", m.name, redact(base), what, err)
+		err = fmt.Errorf("management API %s%s: %w", redact(base), what, err)
 		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrNotFound) {
 			return err
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return broker.Join(errs...)
 }
 
 func (m *management) ask(ctx context.Context, uri string, out any) error {

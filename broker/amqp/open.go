@@ -28,7 +28,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 	return await(ctx, b.pool, func() (broker.Source, error) {
 		s, err := b.openSource(ctx, at, o)
 		if err != nil {
-			return nil, fmt.Errorf("consume from %v on broker %s: %w", at, b.config.Name, err)
+			return nil, err
 		}
 		return s, nil
 	}, func(s broker.Source) { _ = s.Close() })

@@ -26,7 +26,7 @@ func (b *Broker) Rebind(ctx context.Context, buf broker.Buffer, add, remove []br
 		return rebind(ctx, c, buf.Exchange.Name, b.unfiltered.place(buf), add, remove)
 	})
 	if err != nil {
-		return fmt.Errorf("bind buffer %q to exchange %q on broker %s: %w", buf.Name, buf.Exchange.Name, b.config.Name, err)
+		return fmt.Errorf("bind buffer %q to exchange %q: %w", buf.Name, buf.Exchange.Name, err)
 	}
 	return nil
 }

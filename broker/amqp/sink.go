@@ -44,7 +44,7 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 	return await(ctx, b.pool, func() (broker.Sink, error) {
 		s, err := b.openSink(ctx, at, o)
 		if err != nil {
-			return nil, fmt.Errorf("publish to %v on broker %s: %w", at, b.config.Name, err)
+			return nil, err
 		}
 		return s, nil
 	}, func(s broker.Sink) { _ = s.Close() })

@@ -13,7 +13,7 @@ import (
 func (b *Broker) Waiting(ctx context.Context, prefix string) ([]broker.Waiting, error) {
 	list, err := b.waiting(ctx, prefix)
 	if err != nil {
-		return nil, fmt.Errorf("list buffers on broker %s: %w", b.config.Name, err)
+		return nil, fmt.Errorf("list buffers: %w", err)
 	}
 	return list, nil
 }

@@ -28,7 +28,7 @@ const (
 // DeclareBuffer implements broker.Buffers. x-expires and x-single-active-consumer have a meaning on JetStream.
 func (b *Broker) DeclareBuffer(ctx context.Context, buffer broker.Buffer) error {
 	if err := b.declareBuffer(ctx, buffer); err != nil {
-		return fmt.Errorf("declare buffer %q on %s: %w", buffer.Name, b.config.Name, err)
+		return fmt.Errorf("declare buffer %q: %w", buffer.Name, err)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (b *Broker) bufferConsumer(buffer broker.Buffer) (jetstream.ConsumerConfig,
 func (b *Broker) Bound(ctx context.Context, buffer broker.Buffer) ([]broker.Binding, error) {
 	_, set, err := b.bound(ctx, buffer)
 	if err != nil {
-		return nil, fmt.Errorf("bindings of buffer %q on %s: %w", buffer.Name, b.config.Name, err)
+		return nil, fmt.Errorf("bindings of buffer %q: %w", buffer.Name, err)
 	}
 	return set.list(), nil
 }
@@ -105,7 +105,7 @@ func (b *Broker) bound(ctx context.Context, buffer broker.Buffer) (*jetstream.Co
 // is there less than what is kept. Gateways that do this at once take turns.
 func (b *Broker) Rebind(ctx context.Context, buffer broker.Buffer, add, remove []broker.Binding) error {
 	if err := b.rebind(ctx, buffer, add, remove); err != nil {
-		return fmt.Errorf("bind buffer %q on %s: %w", buffer.Name, b.config.Name, err)
+		return fmt.Errorf("bind buffer %q: %w", buffer.Name, err)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 func (b *Broker) Exchanges(ctx context.Context) ([]broker.Exchange, error) {
 	names, err := b.named(ctx, "x")
 	if err != nil {
-		return nil, fmt.Errorf("list exchanges of %s: %w", b.config.Name, err)
+		return nil, fmt.Errorf("list exchanges: %w", err)
 	}
 	all := make([]broker.Exchange, len(names))
 	for i, name := range names {
@@ -28,7 +28,7 @@ func (b *Broker) Exchanges(ctx context.Context) ([]broker.Exchange, error) {
 func (b *Broker) Queues(ctx context.Context) ([]broker.Queue, error) {
 	names, err := b.named(ctx, "q")
 	if err != nil {
-		return nil, fmt.Errorf("list queues of %s: %w", b.config.Name, err)
+		return nil, fmt.Errorf("list queues: %w", err)
 	}
 	all := make([]broker.Queue, len(names))
 	for i, name := range names {
@@ -81,7 +81,7 @@ func (b *Broker) ofLongStream(ctx context.Context, stream, kind string) (name st
 func (b *Broker) Bindings(ctx context.Context, exchange string) ([]broker.Binding, error) {
 	all, err := b.bindings(ctx, exchange)
 	if err != nil {
-		return nil, fmt.Errorf("bindings of exchange %q on %s: %w", exchange, b.config.Name, err)
+		return nil, fmt.Errorf("bindings of exchange %q: %w", exchange, err)
 	}
 	return all, nil
 }

@@ -22,10 +22,10 @@ func (b *Broker) Check(ctx context.Context, at broker.Address, as broker.Role, p
 	if err == nil {
 		err = b.mayPublish(ctx, subjects)
 	}
-	if err != nil {
-		return fmt.Errorf("check %v on %s: %w", at, b.config.Name, err)
+	if err == nil || at == (broker.Address{}) {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%v: %w", at, err)
 }
 
 // checkSource returns what a Source publishes to.

@@ -50,7 +50,7 @@ func (b *Broker) Depth(ctx context.Context, at broker.Address) (broker.Depth, er
 	}
 	depth, err := b.depth(ctx, at, d)
 	if err != nil {
-		return broker.Depth{}, fmt.Errorf("depth of %v on %s: %w", at, b.config.Name, err)
+		return broker.Depth{}, err
 	}
 	d.last, d.read = depth, time.Now()
 	return depth, nil
@@ -78,7 +78,7 @@ func (b *Broker) depth(ctx context.Context, at broker.Address, d *depthOf) (brok
 	case at.Queue != "":
 		stream, consumer = b.names.queueStream(at.Queue), b.names.durable(at.Queue)
 	case stream == "":
-		return broker.Depth{}, fmt.Errorf("only queues, streams and their consumers have one: %w", broker.ErrUnsupported)
+		return broker.Depth{}, fmt.Errorf("only queues, streams and their consumers have a depth: %w", broker.ErrUnsupported)
 	case consumer == "":
 		return b.streamDepth(ctx, stream)
 	}

@@ -21,10 +21,18 @@ const (
 
 // dial opens one connection. use says in the server's tools what it is for.
 func (b *Broker) dial(ctx context.Context, use string) (*conn, error) {
+	c, err := b.connect(ctx, use)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", strings.Join(b.shownURIs(), ", "), err)
+	}
+	return c, nil
+}
+
+func (b *Broker) connect(ctx context.Context, use string) (*conn, error) {
 	c := newConn()
 	options, err := b.options(use)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", b.config.Name, err)
+		return nil, err
 	}
 	dialer := &contextDialer{ctx: ctx, inProcess: b.config.InProcess}
 	defer dialer.done()
@@ -41,20 +49,23 @@ func (b *Broker) dial(ctx context.Context, use string) (*conn, error) {
 			nc.Close()
 			<-c.lost
 		}
-		return nil, fmt.Errorf("connect to %s: %w", b.config.Name, context.Cause(ctx))
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
+		if errors.Is(err, nats.ErrNoServers) && dialer.failed != nil { // which says nothing of what happened
+			err = dialer.failed
+		}
 		if bad, ok := errors.AsType[*url.Error](err); ok {
 			err = bad.Err // without the URI, which may hold a password
 		}
-		return nil, fmt.Errorf("connect to %s (%s): %w", b.config.Name, strings.Join(b.shownURIs(), ", "), classify(err))
+		return nil, classify(err)
 	}
 	if u, err := url.Parse(nc.ConnectedUrl()); err == nil && b.config.InProcess == nil {
 		c.node = u.Host // nats.go has filled in the port
 	}
 	if err := c.use(nc, b.config.Domain); err != nil {
 		c.close()
-		return nil, fmt.Errorf("connect to %s: %w", b.config.Name, err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -124,6 +135,7 @@ type contextDialer struct {
 	ctx       context.Context
 	inProcess nats.InProcessConnProvider
 	stop      []func() bool
+	failed    error // the last dial that did, nil: none since the one that did not
 }
 
 // Dial implements nats.CustomDialer.
@@ -145,6 +157,7 @@ func (d *contextDialer) InProcessConn() (net.Conn, error) {
 }
 
 func (d *contextDialer) watch(c net.Conn, err error) (net.Conn, error) {
+	d.failed = err
 	if err == nil {
 		d.stop = append(d.stop, context.AfterFunc(d.ctx, func() { c.Close() }))
 	}

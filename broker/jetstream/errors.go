@@ -37,8 +37,10 @@ func code(err error) jetstream.ErrorCode {
 // classify wraps err in the sentinel that decides what a link does, if there is one.
 func classify(err error) error {
 	switch code(err) {
-	case codeConsumerNotFound, codeStreamNotFound:
-		return fmt.Errorf("%w: %w", broker.ErrNotFound, err)
+	case codeConsumerNotFound:
+		return fmt.Errorf("consumer %w", broker.ErrNotFound)
+	case codeStreamNotFound:
+		return fmt.Errorf("stream %w", broker.ErrNotFound)
 	case codeNotEnabled, codeNotForAccount:
 		return fmt.Errorf("%w: %w", broker.ErrUnsupported, err)
 	}

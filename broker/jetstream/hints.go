@@ -34,7 +34,7 @@ type hints struct {
 func (b *Broker) Hints(ctx context.Context) (<-chan broker.Hint, error) {
 	out, err := b.hints(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("hints of changes on %s: %w", b.config.Name, err)
+		return nil, fmt.Errorf("hints of changes: %w", err)
 	}
 	return out, nil
 }

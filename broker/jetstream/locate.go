@@ -22,7 +22,7 @@ func (b *Broker) locate(ctx context.Context, at broker.Address, o broker.SourceO
 	case at.Stream != "" || at.Subject != "":
 		return b.locateConsumer(ctx, at, o)
 	}
-	return nil, nil, fmt.Errorf("receive from %v: name a queue, an exchange or a stream: %w", at, broker.ErrUnsupported)
+	return nil, nil, fmt.Errorf("name a queue, an exchange or a stream: %w", broker.ErrUnsupported)
 }
 
 func (b *Broker) locateQueue(ctx context.Context, queue string, predeclared bool, args broker.Table) (*jetstream.StreamInfo, *jetstream.ConsumerInfo, error) {
@@ -105,12 +105,12 @@ func (b *Broker) locateConsumer(ctx context.Context, at broker.Address, o broker
 	var stream *jetstream.StreamInfo
 	var err error
 	if at.Stream != "" {
-		stream, err = b.streamInfo(ctx, at.Stream)
+		stream, err = b.existingStream(ctx, at.Stream)
 	} else {
 		stream, err = b.capturing(ctx, at.Subject)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%v: %w", at, err)
+		return nil, nil, err
 	}
 	name := at.Consumer
 	if name == "" {

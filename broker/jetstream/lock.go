@@ -41,7 +41,7 @@ func (b *Broker) Lock(ctx context.Context, name string) (held context.Context, r
 		case ctx.Err() != nil:
 			return nil, nil, context.Cause(ctx)
 		case !errors.Is(err, errLockTaken):
-			return nil, nil, fmt.Errorf("lock %s on %s: %w", name, b.config.Name, err)
+			return nil, nil, fmt.Errorf("lock %q: %w", name, err)
 		}
 		select {
 		case <-time.After(lockRetry):

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 		err = usable(consumer)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("receive from %v on %s: %w", at, b.config.Name, err)
+		return nil, err
 	}
 	c, err := b.receiving.acquire(ctx, o.Alone)
 	if err != nil {
@@ -47,7 +46,7 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 	s.read = newReader(b.names, stream, consumer, s.log)
 	if err := s.start(); err != nil {
 		b.receiving.release(c)
-		return nil, fmt.Errorf("receive from %v on %s: %w", at, b.config.Name, err)
+		return nil, err
 	}
 	if err := b.opened(s); err != nil {
 		return nil, err
@@ -60,14 +59,14 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkOptions) (broker.Sink, error) {
 	to, err := b.destination(at)
 	if err != nil {
-		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
+		return nil, err
 	}
 	s := &Sink{
 		b: b, to: to, unconfirmed: o.Unconfirmed, ended: make(chan struct{}), room: make(chan struct{}, 1), lost: make(chan struct{}),
 		id: identity{site: o.Site, byMessageID: o.DeduplicateBy == "message-id"}, routes: routes{b: b},
 	}
 	if err := b.target(ctx, at, o, &s.routes); err != nil {
-		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
+		return nil, err
 	}
 	if s.conn, err = b.sending.acquire(ctx, o.Alone); err != nil {
 		return nil, err
@@ -75,7 +74,7 @@ func (b *Broker) OpenSink(ctx context.Context, at broker.Address, o broker.SinkO
 	s.slots.prefix = nats.NewInbox() + "."
 	if s.sub, err = subscribe(s.conn.nats, s.slots.prefix+"*", s.onAnswer, s.ended); err != nil {
 		b.sending.release(s.conn)
-		return nil, fmt.Errorf("send to %v on %s: %w", at, b.config.Name, err)
+		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(b.ctx)
 	s.stop = s.conn.watch(&watcher{lost: s.fail, refused: s.refused})

@@ -22,7 +22,7 @@ func (b *Broker) Waiting(ctx context.Context, prefix string) ([]broker.Waiting, 
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list buffers of %s: %w", b.config.Name, err)
+		return nil, fmt.Errorf("list buffers: %w", err)
 	}
 	return all, nil
 }
@@ -80,7 +80,7 @@ func (b *Broker) DeleteBuffer(ctx context.Context, name string, force bool) erro
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("delete buffer %q on %s: %w", name, b.config.Name, err)
+		return fmt.Errorf("delete buffer %q: %w", name, err)
 	}
 	return nil
 }

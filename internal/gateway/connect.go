@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -128,7 +127,7 @@ func (l *look) end(checker broker.Checker, e shovel.End) {
 	case errors.Is(err, broker.ErrDenied):
 		l.fail(e.Path, err, "grant the permission to the user, or log in as another")
 	case errors.Is(err, broker.ErrNotFound):
-		l.fail(e.Path, err, "declare it on the broker")
+		l.fail(e.Path, err, "declare it on broker "+e.Broker)
 	case errors.Is(err, broker.ErrUnsupported):
 		l.fail(e.Path, err, "address it in this broker's words")
 	case err != nil:
@@ -160,8 +159,7 @@ func (l *look) rejects(checker broker.Checker, e shovel.End) {
 
 func (l *look) fail(path string, err error, cure string) {
 	l.unreachable = l.unreachable || errors.Is(err, ErrUnreachable)
-	text := strings.ReplaceAll(err.Error(), "\n", "; ") // a broker of several nodes has an error for each
-	l.mistake(path, text+"; "+cure)
+	l.mistake(path, err.Error()+"; "+cure)
 }
 
 func (l *look) mistake(path, message string) {
