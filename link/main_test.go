@@ -3,9 +3,8 @@ package link_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"weir/tests/lab"
+	"weir/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Suite{M: m}) }
+func TestMain(m *testing.M) { leaks.Verify(lab.Suite{M: m}) }

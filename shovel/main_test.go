@@ -4,9 +4,9 @@ import (
 	"flag"
 	"testing"
 
-	"go.uber.org/goleak"
+	"weir/tests/leaks"
 )
 
 var update = flag.Bool("update", false, "write what the decisions are now into testdata")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Verify(m) }

@@ -4,9 +4,8 @@ import (
 	"flag"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"weir/tests/lab"
+	"weir/tests/leaks"
 )
 
 func TestMain(m *testing.M) {
@@ -15,5 +14,5 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(lab.Suite{M: m})
+	leaks.Verify(lab.Suite{M: m})
 }

@@ -1,6 +1,7 @@
 package amqp_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -38,12 +39,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 				if steps := one.(broker.Stepper).Steps(); !slices.Equal(steps, wantSteps) {
 					t.Errorf("steps %v, want %v", steps, wantSteps)
 				}
-				check(t, ch.Confirm(false))
-				var last *amqp091.DeferredConfirmation
-				for i := range n {
-					last = must(ch.PublishWithDeferredConfirm("", kind, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))}))(t)
-				}
-				must(last.WaitContext(within(t)))(t)
+				check(t, publishNumbers(within(t), ch, kind, n))
 				next := 0
 				take := func(s broker.Source) *broker.Message {
 					t.Helper()
@@ -138,7 +134,7 @@ func TestSingleActiveConsumerWhilePublishing(t *testing.T) {
 				const n = 20_000
 				must(v.Channel().QueueDeclare(kind, true, false, false, false, amqp091.Table{"x-queue-type": kind, "x-single-active-consumer": true}))(t)
 				published := make(chan error, 1)
-				go func() { published <- publishNumbers(v.Channel(), kind, n) }()
+				go func() { published <- publishNumbers(within(t), v.Channel(), kind, n) }()
 				next := 0
 				take := func(s broker.Source, upTo int) {
 					t.Helper()
@@ -186,8 +182,15 @@ func TestSingleActiveConsumerWhilePublishing(t *testing.T) {
 }
 
 // publishNumbers publishes 0 to n-1 with at most 1,000 unconfirmed.
-func publishNumbers(ch *amqp091.Channel, queue string, n int) error {
+func publishNumbers(ctx context.Context, ch *amqp091.Channel, queue string, n int) error {
 	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	stored := func(c *amqp091.DeferredConfirmation) error {
+		acked, err := c.WaitContext(ctx)
+		if err == nil && !acked {
+			err = errors.New("a message was not taken")
+		}
 		return err
 	}
 	var window []*amqp091.DeferredConfirmation
@@ -197,15 +200,15 @@ func publishNumbers(ch *amqp091.Channel, queue string, n int) error {
 			return err
 		}
 		if window = append(window, c); len(window) == 1000 {
-			if !window[0].Wait() {
-				return errors.New("a message was not taken")
+			if err := stored(window[0]); err != nil {
+				return err
 			}
 			window = window[1:]
 		}
 	}
 	for _, c := range window {
-		if !c.Wait() {
-			return errors.New("a message was not taken")
+		if err := stored(c); err != nil {
+			return err
 		}
 	}
 	return nil

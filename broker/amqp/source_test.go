@@ -109,12 +109,7 @@ func TestNothingGivenBack(t *testing.T) {
 				const n = 4000
 				ch := v.Channel()
 				must(ch.QueueDeclare(kind, true, false, false, false, amqp091.Table{"x-queue-type": kind}))(t)
-				check(t, ch.Confirm(false))
-				var last *amqp091.DeferredConfirmation
-				for i := range n {
-					last = must(ch.PublishWithDeferredConfirm("", kind, true, false, amqp091.Publishing{Body: []byte(strconv.Itoa(i))}))(t)
-				}
-				must(last.WaitContext(within(t)))(t)
+				check(t, publishNumbers(within(t), ch, kind, n))
 				s := must(newBroker(t, config(v)).OpenSource(within(t), broker.Address{Queue: kind}, broker.SourceOptions{Link: "link", Window: 50}))(t)
 				failed := make(chan error, 1)
 				go func() {

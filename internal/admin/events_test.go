@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/admin"
 	"weir/link"
@@ -22,7 +23,7 @@ type follower struct {
 
 func (r *rig) follow() *follower {
 	r.t.Helper()
-	ctx, cancel := context.WithCancel(r.t.Context())
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.http+"/api/events", nil)
 	if err != nil {
 		r.t.Fatal(err)

@@ -10,16 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"weir/broker"
 	"weir/broker/memory"
 	"weir/internal/brokers"
 	"weir/internal/demo"
 	"weir/internal/drivers"
+	"weir/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Verify(m) }
 
 // inMemory is a brokers.Open for the fake clock.
 func inMemory(_ context.Context, d brokers.Declared, _ *slog.Logger) (broker.Broker, func(), error) {

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/pem"
 	"log/slog"
@@ -9,18 +10,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"weir/broker"
 	"weir/broker/amqp"
 	"weir/broker/jetstream"
 	"weir/configs"
 	"weir/internal/brokers"
+	"weir/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Verify(m) }
 
 // A message goes through an embedded broker that was opened from its declaration, and nothing is left running.
 func TestEmbedded(t *testing.T) {
@@ -33,26 +35,31 @@ brokers:
 		t.Fatal(err)
 	}
 	defer closeIt()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	at := broker.Address{Queue: "orders"}
-	sink, err := b.OpenSink(t.Context(), at, broker.SinkOptions{})
+	sink, err := b.OpenSink(ctx, at, broker.SinkOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = sink.Close() }()
-	confirm, err := sink.Send(t.Context(), &broker.Message{Body: []byte("one")})
+	confirm, err := sink.Send(ctx, &broker.Message{Body: []byte("one")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-confirm.Done()
+	select {
+	case <-confirm.Done():
+	case <-ctx.Done():
+	}
 	if err := confirm.Err(); err != nil {
 		t.Fatal(err)
 	}
-	source, err := b.OpenSource(t.Context(), at, broker.SourceOptions{Window: 1})
+	source, err := b.OpenSource(ctx, at, broker.SourceOptions{Window: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = source.Close() }()
-	if m, err := source.Receive(t.Context()); err != nil || string(m.Body) != "one" {
+	if m, err := source.Receive(ctx); err != nil || string(m.Body) != "one" {
 		t.Errorf("received %v, %v", m, err)
 	}
 }

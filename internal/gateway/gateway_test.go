@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"weir/broker/memory"
 	"weir/configs"
 	"weir/internal/gateway"
 	"weir/link"
+	"weir/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaks.Verify(m) }
 
 func TestControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -57,7 +57,7 @@ func (f *follower) begin(m *broker.Message, node string) *trail {
 	decided := f.decided()
 	w := &trail{follower: f, message: m}
 	ctx := w3c.Extract(context.Background(), &carrier{headers: m.Headers})
-	w.ctx, w.forward = f.tracer.Start(ctx, f.name, trace.WithSpanKind(trace.SpanKindConsumer),
+	w.ctx, w.forward = f.tracer.Start(ctx, f.name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(now),
 		trace.WithAttributes(f.shared...), trace.WithAttributes(f.messageAttributes(m, now)...),
 		trace.WithAttributes(decided.attributes(now)...), trace.WithAttributes(serverAttributes(node)...))
 	w.hop = Hop{

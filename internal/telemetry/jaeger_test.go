@@ -199,8 +199,11 @@ func (r *region) publish(n int, headers amqp.Table) {
 			Headers: headers, MessageId: fmt.Sprintf("order-%d", i+1), Timestamp: time.Now(), Body: []byte("an order"),
 		})
 		r.must(err)
-		if _, err := confirm.WaitContext(r.t.Context()); err != nil {
-			r.t.Fatal(err)
+		stored, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+		acked, err := confirm.WaitContext(stored)
+		cancel()
+		if err != nil || !acked {
+			r.t.Fatalf("order %d is not stored: %v", i+1, err)
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package telemetry_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,7 +36,9 @@ telemetry: {traces: {endpoint: %q, ratio: 0}}
 			m := nats.NewMsg("q.orders")
 			m.Header[header] = []string{traced}
 			m.Header["tracestate"] = []string{"vendor=1,other=2"}
-			if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			storing, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if _, err := js.PublishMsg(storing, m); err != nil {
 				t.Fatal(err)
 			}
 			got := next(t, js, "q_archive", "archive")
@@ -55,7 +59,7 @@ telemetry: {traces: {endpoint: %q, ratio: 0}}
 
 func connect(t *testing.T, uri string) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(uri)
+	nc, err := nats.Connect(uri, nats.Timeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

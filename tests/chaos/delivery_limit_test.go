@@ -22,6 +22,8 @@ const (
 	orders = 300
 	cuts   = 50
 	limit  = 20 // RabbitMQ's default since 4.0; set, so that 3.10 has it too
+
+	patience = 2 * time.Minute // for what must happen
 )
 
 // A quorum queue drops a message that was given back more often than its delivery limit, or dead-letters it. A destination
@@ -172,9 +174,11 @@ func fill(t *testing.T, ch *amqp091.Channel, queue string, n int) {
 		}
 		pending = append(pending, c)
 	}
+	stored, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	for i, c := range pending {
-		if !c.Wait() {
-			t.Fatalf("%s was refused", body(i))
+		if acked, err := c.WaitContext(stored); err != nil || !acked {
+			t.Fatalf("%s is not stored: %v", body(i), err)
 		}
 	}
 }
@@ -187,7 +191,7 @@ func collect(t *testing.T, ch *amqp091.Channel, queue string, want int) map[stri
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	timeout := time.After(2 * time.Minute)
+	timeout := time.After(patience)
 	for len(seen) < want {
 		select {
 		case d, ok := <-deliveries:
@@ -196,7 +200,7 @@ func collect(t *testing.T, ch *amqp091.Channel, queue string, want int) map[stri
 			}
 			seen[string(d.Body)] = true
 		case <-timeout:
-			t.Fatalf("after 2 minutes %d of %d messages have come", len(seen), want)
+			t.Fatalf("after %v %d of %d messages have come", patience, len(seen), want)
 		}
 	}
 	return seen

@@ -4,9 +4,8 @@ package chaos
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"weir/tests/built"
+	"weir/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(built.Suite{M: m}) }
+func TestMain(m *testing.M) { leaks.Verify(built.Suite{M: m}) }

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.uber.org/goleak"
 
 	"weir/tests/lab"
+	"weir/tests/leaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(lab.Suite{M: m}) }
+func TestMain(m *testing.M) { leaks.Verify(lab.Suite{M: m}) }
 
 // Ensure a vhost of each version takes a message and gives it back, and that the broker is of that version.
 func TestVHost(t *testing.T) {

@@ -24,7 +24,7 @@ type browser struct{ ctx context.Context }
 // startBrowser starts Chromium without a window. It ends with the test.
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(lab.Chromium(t)))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(lab.Chromium(t)), chromedp.WSURLReadTimeout(patience))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses root otherwise
 	}
@@ -162,9 +162,23 @@ func (p *tab) unlock() {
 func (p *tab) scheme(colours string) {
 	p.t.Helper()
 	params := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: colours}}}
-	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, params); err != nil {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, params); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// screenshot is what the whole page looks like.
+func (p *tab) screenshot() []byte {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return shot
 }
 
 // quote makes a literal of JavaScript.
