@@ -65,7 +65,8 @@ func publishNumbers(t testing.TB, js natsjs.JetStream, subject string, n int) {
 	for _, ack := range sent {
 		select {
 		case <-ack.Ok():
-		case <-ack.Err(): // a cluster drops what comes while it elects a leader
+		case err := <-ack.Err(): // a cluster drops what comes while it elects a leader
+			t.Logf("%v; again", err)
 			asked(t, func(ctx context.Context) error {
 				_, err := js.PublishMsg(ctx, ack.Msg())
 				return err
