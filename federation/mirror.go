@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,9 @@ import (
 const (
 	// checkEvery is how often the bindings of a buffer are read back though nothing tells that they have changed.
 	checkEvery = 2 * time.Minute
+	// checkSoon is how soon they are read back after they were changed: another gateway, whose reading of the downstream was
+	// begun before, and takes up to readTimeout, may have undone it.
+	checkSoon = readTimeout + 2*time.Second
 	// stepTimeout bounds one try to make them equal: ten thousand over a slow line take seconds.
 	stepTimeout = time.Minute
 	// lettingGo bounds the last try to unbind a buffer that is not wanted any more.
@@ -174,6 +178,10 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
+	to, err := identity(ctx, m.pair.to) // a downstream that does not say must not take a turn of others at the upstream
+	if err != nil {
+		return 0, err
+	}
 	if err := m.upstream.enter(ctx); err != nil {
 		return 0, err
 	}
@@ -188,7 +196,7 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 		}
 		m.beginReading(slices.Concat(m.others, []string{m.current})[0])
 	}
-	if err := m.bind(ctx, b, *downstream); err != nil {
+	if err := m.bind(ctx, b, *downstream, to); err != nil {
 		return 0, err
 	}
 	return m.drainOthers(ctx, b)
@@ -196,8 +204,8 @@ func (m *mirror) step(ctx context.Context) (next time.Duration, err error) {
 
 // bind makes its bindings those that are wanted. Another gateway may have bound it with what this one does not know of
 // yet: so what has been read back is removed, or left to another generation, only if it was not bound downstream later.
-func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream observed) error {
-	from, to, err := m.pair.identities(ctx)
+func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream observed, to broker.Identity) error {
+	from, err := identity(ctx, m.pair.from)
 	if err != nil {
 		return err
 	}
@@ -226,6 +234,9 @@ func (m *mirror) bind(ctx context.Context, b broker.Buffers, downstream observed
 			return err
 		}
 		m.bound, m.mine = slices.Concat(want, kept), want
+		if soon := time.Now().Add(checkSoon); soon.Before(m.due) {
+			m.due = soon
+		}
 	}
 	if err := m.unbindOthers(ctx, b); err != nil {
 		return err
@@ -256,27 +267,32 @@ func (m *mirror) readBack(ctx context.Context, b broker.Buffers) (blind bool, er
 	return blind, nil
 }
 
-// unbind leaves the buffer without bindings, so that nothing more comes into it, and says what is left in it.
+// unbind leaves every generation of the buffer without bindings, so that nothing more comes into it, and says what is left.
 func (m *mirror) unbind(ctx context.Context) {
 	b, err := m.upstream.buffers()
 	if err != nil {
 		return
 	}
-	if m.current == "" {
-		m.current = m.base
+	names := []string{cmp.Or(m.current, m.base)}
+	existing, _ := m.existing(ctx) // without a listing it is the one in use
+	for _, n := range existing {
+		if name := generation(m.base, n); name != names[0] {
+			names = append(names, name)
+		}
 	}
-	err = unbindAll(ctx, b, m.as(m.current))
-	if errors.Is(err, broker.ErrUnsupported) && len(m.mine) > 0 { // what cannot be read back is at least what it has bound
-		err = b.Rebind(ctx, m.as(m.current), nil, m.mine)
+	for _, name := range names {
+		err := unbindAll(ctx, b, m.as(name))
+		if errors.Is(err, broker.ErrUnsupported) && len(m.mine) > 0 { // what cannot be read back is at least what it has bound
+			err = b.Rebind(ctx, m.as(name), nil, m.mine)
+		}
+		about := []any{"buffer", name, "broker", m.pair.from.name}
+		switch {
+		case err == nil:
+			m.pair.log.Info("buffer is not wanted any more; what is in it stays until weir gc", about...)
+		case !errors.Is(err, broker.ErrNotFound):
+			m.pair.log.Warn("buffer is not wanted any more and still bound; weir gc lists it", append(about, "error", err)...)
+		}
 	}
-	if errors.Is(err, broker.ErrNotFound) {
-		return
-	}
-	if err != nil {
-		m.pair.log.Warn("buffer is not wanted any more and still bound", "buffer", m.current, "broker", m.pair.from.name, "error", err)
-		return
-	}
-	m.pair.log.Info("buffer is not wanted any more; what is in it stays until weir gc", "buffer", m.current, "broker", m.pair.from.name)
 }
 
 // unbindAll takes away every binding of a buffer, whichever way it was bound.
