@@ -2,6 +2,7 @@
 // that runs, internal/admin, and prints.
 //
 //	cli.go      the commands and their order
+//	known.go    refusing what is no command
 //	exit.go     errors -> exit codes and words
 //	config.go   which configuration
 //	daemon.go   which weir that runs
@@ -13,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -88,20 +88,8 @@ error, 75 try again, 78 the configuration has mistakes, 130 interrupted.`,
 			root.AddCommand(c)
 		}
 	}
+	refuseUnknown(root)
 	return root
-}
-
-// knownCommand refuses what is no command; cobra's own refusal suggests nothing.
-func knownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	root.SuggestionsMinimumDistance = 2
-	cure := ""
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		cure = "; did you mean " + strings.Join(near, " or ") + "?"
-	}
-	return fmt.Errorf("unknown command %q%s", args[0], cure)
 }
 
 // say writes a line for people to standard error.

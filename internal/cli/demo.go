@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,6 +63,8 @@ other commands can be tried in another terminal.`,
 func (a *app) demo(parent context.Context, lasts time.Duration, asJSON bool) error {
 	ctx, again, stop := interruptible(parent)
 	defer stop()
+	ctx, unread := signal.NotifyContext(ctx, syscall.SIGPIPE) // nobody reads it any more: end, and leave nothing behind
+	defer unread()
 	folder, err := os.MkdirTemp("", "weir-demo-")
 	if err != nil {
 		return err
