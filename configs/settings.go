@@ -11,11 +11,11 @@ import (
 // Setting is a process setting that comes from a flag or an environment variable, and lies over the file's.
 type Setting struct {
 	// Path is the place of the setting: admin.listen.
-	Path string
+	Path string `json:"path"`
 	// Value is read and checked like the value in the file.
-	Value string
+	Value string `json:"value"`
 	// Origin names the flag (--admin-listen) or the variable (WEIR_ADMIN_LISTEN) in messages.
-	Origin string
+	Origin string `json:"origin"`
 }
 
 // processBlocks are the parts of the configuration that are about this process. Only they take flags and variables: the

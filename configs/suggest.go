@@ -10,7 +10,7 @@ import (
 // suggest ends a message about a word that is not known: with the known word it was probably meant to be, or with all
 // that are known.
 func suggest(word string, known []string) string {
-	if best, ok := nearest(word, known); ok {
+	if best, ok := Nearest(word, known); ok {
 		return `; did you mean "` + best + `"?`
 	}
 	if len(known) == 0 {
@@ -19,9 +19,9 @@ func suggest(word string, known []string) string {
 	return "; choose from " + strings.Join(known, ", ")
 }
 
-// nearest finds the known word that is one slip away. Two letters that changed places, the commonest slip, cost two
+// Nearest finds the known word that is one slip away. Two letters that changed places, the commonest slip, cost two
 // edits, so that "su" would be nearer to "eu" than to "us": equal letters in another order therefore come first.
-func nearest(word string, known []string) (string, bool) {
+func Nearest(word string, known []string) (string, bool) {
 	word = strings.ToLower(word)
 	best, bestDistance := "", 1+max(1, len(word)/3)
 	for _, k := range known {

@@ -42,10 +42,8 @@ codes: 78 for mistakes, 69 if a broker could not be reached.`,
 		if err := output.check(); err != nil {
 			return err
 		}
-		if len(args) == 1 {
-			if err := cmd.Flags().Set("config", args[0]); err != nil {
-				return err
-			}
+		if err := argumentFile(cmd, args); err != nil {
+			return err
 		}
 		return a.check(cmd, connect, strict, output.is("json"))
 	})

@@ -24,7 +24,8 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	open           brokers.Open
-	answered       bool // standard output has its one JSON value
+	answered       bool  // standard output has its one JSON value
+	unwritten      error // the first line of the answer that could not be written
 }
 
 // Main runs one command and returns its exit code (sysexits.h, and 130 for interrupted). open makes the brokers.
@@ -43,13 +44,16 @@ func Main(args []string, stdout, stderr io.Writer, open brokers.Open) (code int)
 	command, err := root.ExecuteC()
 	var done *outcome
 	switch {
+	case err == nil && a.unwritten != nil: // on a full disk half of an answer is left
+		a.say("weir: the answer is not whole: %v", a.unwritten)
+		return exitFailed
 	case err == nil:
 		return exitOK
 	case errors.As(err, &done):
 		return a.explain(done.err, wantsJSON(command))
 	}
 	// cobra did not come as far as the command itself.
-	a.say("weir: %v\nSee %s --help.", err, command.CommandPath())
+	a.say("weir: %v\nUsage: %s\nSee %s --help.", err, command.UseLine(), command.CommandPath())
 	return exitUsage
 }
 
@@ -99,5 +103,7 @@ func (a *app) say(format string, args ...any) {
 
 // print writes a line of the answer to standard output.
 func (a *app) print(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stdout, format+"\n", args...)
+	if _, err := fmt.Fprintf(a.stdout, format+"\n", args...); err != nil && a.unwritten == nil {
+		a.unwritten = err
+	}
 }

@@ -14,6 +14,14 @@ func configFlags(cmd *cobra.Command) {
 	configs.AddSettingFlags(cmd.Flags())
 }
 
+// argumentFile has FILE, where it is given, stand for --config.
+func argumentFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return cmd.Flags().Set("config", args[0])
+}
+
 // loader locates the configuration, and returns what reads it, now and at each reload.
 func loader(cmd *cobra.Command) (file string, load func() (*configs.Config, configs.Problems, error), err error) {
 	if file, err = configs.Locate(cmd.Flags()); err != nil {

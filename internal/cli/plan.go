@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -41,11 +42,13 @@ Nor are variables that this shell does not have. Exit code 2 if there are differ
 			}
 			file = located
 		}
-		wanted, err := shownConfig(file)
-		if err != nil {
+		client := daemon(cmd)
+		status, unanswered := client.Status(cmd.Context())
+		wanted, err := shownConfig(file, status.Config.Settings)
+		if err := cmp.Or(err, unanswered); err != nil { // mistakes in the file are told in any case
 			return err
 		}
-		running, err := daemon(cmd).Config(cmd.Context())
+		running, err := client.Config(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -66,14 +69,14 @@ Nor are variables that this shell does not have. Exit code 2 if there are differ
 // missingVariable stands for a variable that only the environment of the service has.
 const missingVariable = "***"
 
-// shownConfig is what weir would show of a file if it ran it.
-func shownConfig(file string) (shown map[string]any, err error) {
+// shownConfig is what weir would show of a file if it ran it, with the flags and variables that it was started with.
+func shownConfig(file string, settings []configs.Setting) (shown map[string]any, err error) {
 	cfg, _, err := configs.Load(file, func(name string) (string, bool) {
 		if value, ok := os.LookupEnv(name); ok {
 			return value, true
 		}
 		return missingVariable, true
-	})
+	}, settings...)
 	if err != nil {
 		return nil, exit{exitConfig, err}
 	}
@@ -87,12 +90,14 @@ func shownConfig(file string) (shown map[string]any, err error) {
 // plan is how two configurations differ.
 type plan struct {
 	Differences []difference `json:"differences"`
-	// Names of shovels. Those to restart drain first. The links of federation follow what exists on the brokers, and are
-	// not listed.
+	// Names of shovels. Those to restart drain first.
 	Start   []string `json:"start"`
 	Restart []string `json:"restart"`
 	Stop    []string `json:"stop"`
 	Keep    []string `json:"keep"`
+	// Federation are the upstreams, sets and policies that differ, and brokers of theirs that do. Which links that concerns
+	// depends on what exists on the brokers.
+	Federation []string `json:"federation"`
 	// Waiting are the keys that a reload leaves to the next start of the process.
 	Waiting []string `json:"waiting-for-restart,omitempty"`
 }
@@ -106,7 +111,10 @@ type difference struct {
 }
 
 func newPlan(running, wanted map[string]any) plan {
-	p := plan{Differences: []difference{}, Start: []string{}, Restart: []string{}, Stop: []string{}, Keep: []string{}}
+	p := plan{
+		Differences: []difference{}, Start: []string{}, Restart: []string{}, Stop: []string{}, Keep: []string{},
+		Federation: federatedDifferences(running, wanted),
+	}
 	p.compare(nil, running, wanted)
 	for _, d := range p.Differences {
 		if key, is := gateway.AtRestart(d.Path); is && !slices.Contains(p.Waiting, key) {
@@ -130,6 +138,36 @@ func newPlan(running, wanted map[string]any) plan {
 		}
 	}
 	return p
+}
+
+// federatedDifferences lists Federation of a plan.
+func federatedDifferences(running, wanted map[string]any) []string {
+	names := brokersOf(block(wanted, "upstreams"))
+	for _, policy := range block(wanted, "policies") {
+		if p, ok := policy.(map[string]any); ok {
+			name, _ := p["downstream"].(string)
+			names = append(names, name)
+		}
+	}
+	places := []string{}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if was, known := block(running, "brokers")[name]; known && !reflect.DeepEqual(was, block(wanted, "brokers")[name]) {
+			places = append(places, configs.Place("brokers", name))
+		}
+	}
+	for _, part := range []string{"upstreams", "upstream-sets", "policies"} {
+		before, after := block(running, part), block(wanted, part)
+		keys := map[string]any{}
+		maps.Copy(keys, before)
+		maps.Copy(keys, after)
+		for _, name := range slices.Sorted(maps.Keys(keys)) {
+			if !reflect.DeepEqual(before[name], after[name]) {
+				places = append(places, configs.Place(part, name))
+			}
+		}
+	}
+	return places
 }
 
 // compare notes the differences below path. What is only on one side is noted as a whole.
@@ -211,6 +249,9 @@ func (a *app) printPlan(p plan) {
 		}
 	}
 	a.print("%-8s %s", "keep", count(len(p.Keep), "shovel"))
+	if len(p.Federation) > 0 {
+		a.print("%-8s %s: federated links follow within seconds", "change", printable(strings.Join(p.Federation, ", ")))
+	}
 	if len(p.Waiting) > 0 {
 		a.print("waits for a restart of weir: %s", strings.Join(p.Waiting, ", "))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/configs"
 	"weir/internal/admin"
 	"weir/internal/gateway"
 	"weir/internal/telemetry"
@@ -17,15 +18,20 @@ import (
 func (a *app) runCommand() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
-		Use:   "run",
+		Use:   "run [FILE]",
 		Short: "Run the links of a configuration, in the foreground",
 		Long: `Run the links of a configuration, in the foreground.
 
 SIGHUP reads the configuration again (as weir reload does): links that have not changed go on undisturbed, and a
 configuration with mistakes changes nothing. SIGTERM and SIGINT stop: what is in flight is confirmed and acked first. A
 second one quits at once; what was in flight is then delivered again.`,
-		Args: cobra.NoArgs,
-		RunE: act(func(cmd *cobra.Command, _ []string) error { return a.run(cmd, follow) }),
+		Args: named(cobra.MaximumNArgs(1)),
+		RunE: act(func(cmd *cobra.Command, args []string) error {
+			if err := argumentFile(cmd, args); err != nil {
+				return err
+			}
+			return a.run(cmd, follow)
+		}),
 	}
 	configFlags(cmd)
 	cmd.Flags().BoolVar(&follow, "watch", false, "reload when the configuration file changes")
@@ -77,7 +83,7 @@ func (a *app) run(cmd *cobra.Command, follow bool) error {
 		return exit{exitConfig, err}
 	}
 	g, err := gateway.Start(ctx, cfg, warnings, gateway.Options{
-		File: file, Load: load, Open: a.open, Log: log, Level: level, Observe: tele.Observe,
+		File: file, Settings: configs.Settings(cmd.Flags()), Load: load, Open: a.open, Log: log, Level: level, Observe: tele.Observe,
 	})
 	if err != nil {
 		return exit{exitFailed, err}

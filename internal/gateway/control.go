@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"weir/configs"
 	"weir/link"
 )
 
@@ -60,6 +61,13 @@ func (g *Gateway) link(name string) (*link.Link, error) {
 	}
 	if l, ok := g.federation.Link(name); ok {
 		return l, nil
+	}
+	var known []string
+	for _, s := range g.statuses() {
+		known = append(known, s.Name)
+	}
+	if near, ok := configs.Nearest(name, known); ok {
+		return nil, fmt.Errorf("%w: %q; did you mean %q?", ErrNoLink, name, near)
 	}
 	return nil, fmt.Errorf("%w: %q", ErrNoLink, name)
 }

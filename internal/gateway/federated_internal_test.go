@@ -14,6 +14,7 @@ local: eu
 brokers:
   eu: {type: nats, uris: [nats://eu]}
   us: {type: nats, uris: [nats://us]}
+  ap: {type: nats, uris: [nats://ap]}
 upstreams:
   us: {broker: us, max-hops: 2}
 upstream-sets:
@@ -33,6 +34,8 @@ func TestFederatedChanges(t *testing.T) {
 		"an upstream":  {[2]string{"max-hops: 2", "max-hops: 3"}, []string{"upstreams.us"}},
 		"a set":        {[2]string{"max-hops: 1", "max-hops: 3"}, []string{"upstream-sets.all-of-them"}},
 		"a policy":     {[2]string{"^catalog", "^catalogue"}, []string{"policies.catalog"}},
+		"a broker":     {[2]string{"nats://us", "nats://us-2"}, []string{"brokers.us"}},
+		"another's":    {[2]string{"nats://ap", "nats://ap-2"}, nil},
 		"another name": {[2]string{"orders:", "shop:"}, []string{"policies.orders", "policies.shop"}},
 	} {
 		t.Run(name, func(t *testing.T) {

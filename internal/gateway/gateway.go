@@ -27,6 +27,8 @@ import (
 type Options struct {
 	// File is the name of the configuration, for people.
 	File string
+	// Settings are what flags and environment variables say in its place, for people and for plans. Load knows them.
+	Settings []configs.Setting
 	// Load reads and checks the configuration again; Reload calls it.
 	Load func() (*configs.Config, configs.Problems, error)
 	// Open makes brokers of their declarations.

@@ -16,8 +16,8 @@ type Changes struct {
 	Restarted []string `json:"restarted"`
 	Stopped   []string `json:"stopped"`
 	Kept      []string `json:"kept"`
-	// Federation are the upstreams, upstream sets and policies that have changed, come or gone. Links follow within seconds:
-	// which they are depends on what exists on the brokers.
+	// Federation are the upstreams, upstream sets and policies that have changed, come or gone, and brokers of theirs that have
+	// changed. Links follow within seconds: which they are depends on what exists on the brokers.
 	Federation []string `json:"federation"`
 	// Waiting are the keys that have changed and take effect at the next start of the process.
 	Waiting  []string         `json:"waiting-for-restart,omitempty"`
@@ -69,7 +69,9 @@ func (g *Gateway) applied(cfg *configs.Config, warnings configs.Problems) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.config = cfg
-	g.shown = ConfigStatus{File: g.File, LoadedAt: time.Now(), Warnings: warnings, Waiting: waiting(g.first, cfg)}
+	g.shown = ConfigStatus{
+		File: g.File, Settings: g.Settings, LoadedAt: time.Now(), Warnings: warnings, Waiting: waiting(g.first, cfg),
+	}
 }
 
 // reject logs, and notes for status, why a configuration was not applied.

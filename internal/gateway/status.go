@@ -23,9 +23,11 @@ type Status struct {
 
 // ConfigStatus says which configuration is in force.
 type ConfigStatus struct {
-	File     string           `json:"file"`
-	LoadedAt time.Time        `json:"loaded-at"`
-	Warnings configs.Problems `json:"warnings,omitempty"`
+	File string `json:"file"`
+	// Settings are those that lie over the file's.
+	Settings []configs.Setting `json:"settings,omitempty"`
+	LoadedAt time.Time         `json:"loaded-at"`
+	Warnings configs.Problems  `json:"warnings,omitempty"`
 	// Waiting are the keys that have changed since the start of the process and take effect at the next.
 	Waiting []string `json:"waiting-for-restart,omitempty"`
 	// Rejected is why the last reload changed nothing. nil: it was applied.
