@@ -24,7 +24,8 @@ type entry struct {
 // trouble is what has kept a message from its destination.
 type trouble struct {
 	err      error     // the last answer: ErrRefused, ErrUnroutable or ErrNowhere
-	attempts int       // refusals so far
+	attempts int       // refusals so far that count
+	waits    string    // why they do not count: something is out of order at the destination; empty: they do
 	since    time.Time // when it first had nowhere to go; zero after another answer
 }
 

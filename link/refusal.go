@@ -27,6 +27,9 @@ func (s *session) settleRefused() error {
 		if e.trouble.attempts < recourse.Attempts && !errors.Is(e.trouble.err, broker.ErrTooLarge) {
 			return nil
 		}
+		if s.mayPass(e) {
+			return nil
+		}
 		if err := s.resort(e, recourse); err != nil {
 			return err
 		}
@@ -50,10 +53,25 @@ func (s *session) awaitRetry() error {
 		s.refusals.retry.Reset()
 	}
 	fault := fmt.Errorf("%w; newer messages wait, attempt %d of %d failed", e.trouble.err, e.trouble.attempts, s.recourse(e).Attempts)
+	if e.trouble.waits != "" {
+		fault = fmt.Errorf("%w; newer messages wait, and attempts do not count while %s", e.trouble.err, e.trouble.waits)
+	}
 	if !s.standBack(s.soft, Retrying, fault, s.refusals.retry.Next(), s.refusals.retry.Faults()) {
 		return fmt.Errorf("stopped while retrying a message: %w", e.trouble.err)
 	}
 	return nil
+}
+
+// mayPass tells whether the destination may take e once it is whole again; if so, its attempts begin anew.
+func (s *session) mayPass(e *entry) bool {
+	if errors.Is(e.trouble.err, broker.ErrTooLarge) {
+		return false
+	}
+	e.trouble.waits = broker.MayPass(s.hard, e.trouble.err)
+	if e.trouble.waits != "" {
+		e.trouble.attempts = 0
+	}
+	return e.trouble.waits != ""
 }
 
 // oldestRefused is its index among what is held, -1 if there is none.

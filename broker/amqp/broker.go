@@ -84,6 +84,7 @@ type Broker struct {
 	probes     *probes
 	history    history
 	unfiltered unfiltered
+	outage     outage
 	failing    atomic.Bool // the management API failed when it was last asked
 
 	naming  chan struct{} // cap 1: held by the one that learns what the broker is called

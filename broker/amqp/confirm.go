@@ -29,7 +29,8 @@ func (c *confirm) settle(err error) {
 // (amqp091-go's NotifyPublish would tell in order, too. But it turns a nack into an ack when later messages are acked
 // with multiple before earlier ones have been answered.)
 type inFlight struct {
-	over chan struct{} // closed when the session ends
+	over   chan struct{} // closed when the session ends
+	broker *Broker
 
 	mu    sync.Mutex
 	queue []*confirm
@@ -94,7 +95,7 @@ func (f *inFlight) settle() {
 	if c.answer.Acked() {
 		c.settle(c.unroutable)
 	} else {
-		c.settle(fmt.Errorf("%w: basic.nack", broker.ErrRefused))
+		c.settle(passing{fmt.Errorf("%w: basic.nack", broker.ErrRefused), f.broker})
 	}
 }
 
@@ -109,8 +110,8 @@ func (f *inFlight) returned(r *amqp091.Return) bool {
 	if c == nil {
 		return false
 	}
-	c.unroutable = fmt.Errorf("%w: %s (%d): exchange %q, routing key %q",
-		broker.ErrUnroutable, r.ReplyText, r.ReplyCode, r.Exchange, r.RoutingKey)
+	c.unroutable = passing{fmt.Errorf("%w: %s (%d): exchange %q, routing key %q",
+		broker.ErrUnroutable, r.ReplyText, r.ReplyCode, r.Exchange, r.RoutingKey), f.broker}
 	return true
 }
 

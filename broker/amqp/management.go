@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"weir/broker"
@@ -27,7 +28,8 @@ type management struct {
 	uris        []string
 	credentials Credentials
 	client      *http.Client
-	most        int64 // bytes of an answer
+	most        int64         // bytes of an answer
+	failed      atomic.Uint32 // how many times a node has not answered: the next request goes to the node after it
 }
 
 // newManagement returns nil if no management API is configured.
@@ -49,30 +51,45 @@ func newManagement(c Config) *management {
 
 func (m *management) close() { m.client.CloseIdleConnections() }
 
-// get reads from the API: path names parts that are escaped here. The nodes are tried in order until one answers; an
-// answer of 401, 403 or 404 is the same on all. Errors are ErrDenied, ErrNotFound, or worth another try.
+// get reads from the API: path names parts that are escaped here. The node that answered last is asked first, then the
+// others in order until one answers; an answer of 401, 403 or 404 is the same on all. Errors are ErrDenied, ErrNotFound, or
+// worth another try.
 func (m *management) get(ctx context.Context, out any, path ...string) error {
-	return m.list(ctx, out, "", path...)
+	return m.query(ctx, out, "", path...)
 }
 
 // list is get with a comma-separated list of the columns that are wanted of each row. Without statistics RabbitMQ answers
 // in a fraction of the time.
 func (m *management) list(ctx context.Context, out any, columns string, path ...string) error {
+	return m.query(ctx, out, "?disable_stats=true&columns="+columns, path...)
+}
+
+// totals lists the queues with how many messages they hold. It leaves out those whose leader is on a node that is down, also
+// for the moment in which another leader is elected: who must know which queues there are asks list.
+func (m *management) totals(ctx context.Context, out any, columns, vhost string) error {
+	return m.query(ctx, out, "?disable_stats=true&enable_queue_totals=true&columns="+columns, "queues", vhost)
+}
+
+// query is get with what comes after the path.
+func (m *management) query(ctx context.Context, out any, query string, path ...string) error {
 	for i := range path {
 		path[i] = url.PathEscape(path[i])
 	}
-	what, query := "/api/"+strings.Join(path, "/"), ""
-	if columns != "" {
-		query = "?disable_stats=true&enable_queue_totals=true&columns=" + columns
-	}
+	what := "/api/" + strings.Join(path, "/")
 	var errs []error
-	for _, base := range m.uris {
+	for range m.uris {
+		failed := m.failed.Load()
+		base := m.uris[int(failed)%len(m.uris)]
 		err := m.ask(ctx, strings.TrimRight(base, "/")+what+query, out)
 		if err == nil {
 			return nil
 		}
 		err = fmt.Errorf("management API %s%s: %w", redact(base), what, err)
-		if ctx.Err() != nil || errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrNotFound) {
+		if errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrNotFound) || errors.Is(context.Cause(ctx), context.Canceled) {
+			return err
+		}
+		m.failed.CompareAndSwap(failed, failed+1) // unless somebody else has found out meanwhile
+		if ctx.Err() != nil {
 			return err
 		}
 		errs = append(errs, err)

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"weir/broker"
 )
@@ -98,6 +101,31 @@ func TestManagementFailover(t *testing.T) {
 	m.uris = []string{dead}
 	if _, err := m.queue(t.Context(), "/", "q"); err == nil || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Ensure a node that is silent, as one that is cut off or frozen, costs one request and not each.
+func TestManagementSilence(t *testing.T) {
+	var asked atomic.Int32
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(silent.Close)
+	m := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"type":"classic"}`) })
+	m.uris = []string{silent.URL, m.uris[0]}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := m.queue(ctx, "/", "q"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	for range 3 {
+		if _, err := m.queue(t.Context(), "/", "q"); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the silent node was asked %d times, want once", n)
 	}
 }
 

@@ -71,6 +71,7 @@ func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkO
 		_ = b.pool.vacate(conn, ch)
 		return nil, conn.explain(err)
 	}
+	s.inFlight.broker = b
 	s.start()
 	return s, nil
 }

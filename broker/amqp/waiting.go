@@ -9,7 +9,8 @@ import (
 	"weir/broker"
 )
 
-// Waiting implements broker.Buffers, in two requests to the management API. Counts are a few seconds old.
+// Waiting implements broker.Buffers, in three requests to the management API. Counts are a few seconds old,
+// and unknown of a buffer whose leader is on a node that is down.
 func (b *Broker) Waiting(ctx context.Context, prefix string) ([]broker.Waiting, error) {
 	list, err := b.waiting(ctx, prefix)
 	if err != nil {
@@ -23,28 +24,32 @@ func (b *Broker) waiting(ctx context.Context, prefix string) ([]broker.Waiting, 
 	if err != nil {
 		return nil, err
 	}
-	var queues []struct {
+	var list []broker.Waiting
+	var queues, totals []struct {
 		Name     string `json:"name"`
 		Messages *int64 `json:"messages"`
 	}
-	if err := m.list(ctx, &queues, "name,messages", "queues", b.config.VHost); err != nil {
+	if err := m.list(ctx, &queues, "name", "queues", b.config.VHost); err != nil {
 		return nil, err
 	}
-	var list []broker.Waiting
 	for _, q := range queues {
-		if !strings.HasPrefix(q.Name, prefix) {
-			continue
+		if strings.HasPrefix(q.Name, prefix) {
+			list = append(list, broker.Waiting{Name: q.Name})
 		}
-		w := broker.Waiting{Name: q.Name}
-		if q.Messages != nil {
-			w.Messages = broker.Counted(*q.Messages)
-		}
-		list = append(list, w)
 	}
 	if len(list) == 0 {
 		return nil, nil
 	}
 	slices.SortFunc(list, func(a, b broker.Waiting) int { return strings.Compare(a.Name, b.Name) })
+	if err := m.totals(ctx, &totals, "name,messages", b.config.VHost); err != nil {
+		return nil, err
+	}
+	for _, q := range totals {
+		i, found := slices.BinarySearchFunc(list, q.Name, func(w broker.Waiting, name string) int { return strings.Compare(w.Name, name) })
+		if found && q.Messages != nil {
+			list[i].Messages = broker.Counted(*q.Messages)
+		}
+	}
 	var bindings []binding
 	if err := m.list(ctx, &bindings, "source,destination,destination_type", "bindings", b.config.VHost); err != nil {
 		return nil, err
