@@ -23,6 +23,7 @@ type sink struct {
 	// written answers every Send of an unconfirmed sink; nil otherwise.
 	written *broker.Answer
 
+	stalls   int64 // those of the connection before
 	inFlight inFlight
 	begun    chan struct{} // says that inFlight.next is no longer nil
 
@@ -61,7 +62,7 @@ func (b *Broker) openSink(ctx context.Context, at broker.Address, o broker.SinkO
 		return nil, err
 	}
 	s := &sink{
-		pool: b.pool, conn: conn, ch: ch, to: at,
+		pool: b.pool, conn: conn, ch: ch, to: at, stalls: conn.wire.stalls.count(),
 		inFlight: inFlight{over: make(chan struct{})}, begun: make(chan struct{}, 1),
 	}
 	if o.Unconfirmed {
@@ -135,6 +136,9 @@ func (s *sink) watch(returns <-chan amqp091.Return, closed <-chan *amqp091.Error
 // that is seen when the channel has closed may be amqp091-go's own, and is left to end.
 func (s *sink) settle(returns <-chan amqp091.Return) {
 	for s.inFlight.answered() && !s.ch.IsClosed() {
+		if s.stalled() {
+			return
+		}
 		for len(returns) > 0 {
 			r := <-returns
 			s.note(&r)
@@ -154,8 +158,21 @@ func (s *sink) note(r *amqp091.Return) {
 	}
 }
 
+// stalled ends the session if a return may have been dropped. It is asked after an answer was seen, whose return was dropped
+// before.
+func (s *sink) stalled() bool {
+	if s.written != nil || !s.conn.wire.stalls.moreThan(s.stalls) {
+		return false
+	}
+	s.inFlight.abandon(fmt.Errorf("%w: answers waited for longer than %v; did this process, or the machine, stand still?", broker.ErrLost, mostBusy))
+	return true
+}
+
 // end settles what is left when the channel has closed.
 func (s *sink) end(reply *amqp091.Error) {
+	if s.stalled() {
+		return
+	}
 	err := reason(reply)
 	var only func(*confirm) error
 	if replied(err) != nil && !s.conn.amqp.IsClosed() { // the channel alone

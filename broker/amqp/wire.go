@@ -33,6 +33,8 @@ type wire struct {
 	node string // where it leads, host and port, as a URI names it
 	in   *bufio.Reader
 
+	stalls stalls // of who reads
+
 	deadline sync.Mutex    // held while the read deadline is moved
 	idle     time.Duration // see expect
 
@@ -50,14 +52,18 @@ type wire struct {
 
 // newWire starts to write to conn. Close must be called.
 func newWire(conn net.Conn) *wire {
-	w := &wire{conn: conn, wake: make(chan struct{}, 1), finished: make(chan struct{})}
+	w := &wire{conn: conn, stalls: stalls{born: time.Now()}, wake: make(chan struct{}, 1), finished: make(chan struct{})}
 	w.in = bufio.NewReaderSize(reading{w}, readBuffer)
 	go w.write()
 	return w
 }
 
 // Read implements io.Reader for amqp091-go's one reader.
-func (w *wire) Read(p []byte) (int, error) { return w.in.Read(p) }
+func (w *wire) Read(p []byte) (int, error) {
+	w.stalls.end()
+	defer w.stalls.begin()
+	return w.in.Read(p)
+}
 
 // Write implements io.Writer. An error is that of an earlier write.
 func (w *wire) Write(p []byte) (int, error) {
