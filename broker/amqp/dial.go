@@ -26,6 +26,9 @@ const (
 	frameMax = 128 << 10
 )
 
+// errMute: somebody has taken the connection, who is not the broker or hangs.
+var errMute = fmt.Errorf("no answer within %v", dialTimeout)
+
 // dialer connects to the nodes of one cluster.
 type dialer struct {
 	config Config
@@ -85,7 +88,7 @@ func (d *dialer) failed(turn int) {
 
 // connect opens an AMQP connection to one node.
 func (d *dialer) connect(ctx context.Context, node string, o order) (*amqp091.Connection, *wire, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, errMute)
 	defer cancel()
 	properties := d.properties(o.name())
 	auth, err := d.auth(properties)
@@ -117,7 +120,7 @@ func (d *dialer) connect(ctx context.Context, node string, o order) (*amqp091.Co
 		if ended {
 			return nil, nil, fmt.Errorf("handshake: %w", context.Cause(ctx))
 		}
-		return nil, nil, refusal(err, w)
+		return nil, nil, refusal(err, w, conn.Properties)
 	}
 	if heartbeat := conn.Config.Heartbeat; heartbeat > 0 {
 		w.expect(2 * heartbeat)
@@ -217,7 +220,7 @@ type frank struct {
 // Response implements amqp091.Authentication.
 func (f frank) Response() string {
 	if capabilities, ok := f.properties["capabilities"].(amqp091.Table); ok {
-		capabilities["authentication_failure_close"] = true
+		capabilities[tells] = true
 	}
 	return f.Authentication.Response()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -64,9 +65,16 @@ func classify(reply *amqp091.Error) error {
 // have.
 var errNotAllowed = fmt.Errorf("%w to the vhost", broker.ErrDenied)
 
-// refusal is why a broker did not let us in. RabbitMQ answers wrong credentials by 403, and what errNotAllowed says by 530.
-// Other brokers just close the socket, which amqp091-go takes for wrong credentials whatever the reason was.
-func refusal(err error, w *wire) error {
+// tells is the capability of a broker that answers wrong credentials, where it is asked to (see frank).
+const tells = "authentication_failure_close"
+
+// refusal is why a broker did not let us in; said is what it has told of itself before, nil if nothing. RabbitMQ answers wrong
+// credentials by 403, and what errNotAllowed says by 530. Other brokers just close the socket, as does anybody who goes away;
+// amqp091-go takes it for wrong credentials whatever the reason was.
+func refusal(err error, w *wire, said amqp091.Table) error {
+	capabilities, _ := said["capabilities"].(amqp091.Table)
+	wouldTell, _ := capabilities[tells].(bool)
+	gone := errors.Is(w.failure(), io.EOF)
 	switch {
 	case code(err) == amqp091.NotAllowed:
 		return fmt.Errorf("%w: %s", errNotAllowed, words(err))
@@ -74,7 +82,9 @@ func refusal(err error, w *wire) error {
 		return fmt.Errorf("%w: %s", broker.ErrDenied, words(err))
 	case errors.Is(err, amqp091.ErrSASL):
 		return fmt.Errorf("%w: the broker does not offer this auth-mechanism", broker.ErrDenied)
-	case errors.Is(err, amqp091.ErrCredentials) && errors.Is(w.failure(), io.EOF):
+	case said == nil && (gone || errors.Is(w.failure(), syscall.ECONNRESET)): // a load balancer takes connections also while it has no node
+		return errNobody
+	case errors.Is(err, amqp091.ErrCredentials) && gone && !wouldTell:
 		return fmt.Errorf("%w: wrong username or password", broker.ErrDenied)
 	case replied(err) == nil && w.failure() != nil:
 		return fmt.Errorf("handshake: %w", w.failure())
@@ -82,6 +92,8 @@ func refusal(err error, w *wire) error {
 		return errors.New(words(err))
 	}
 }
+
+var errNobody = errors.New("closed before the broker said anything: a load balancer without a node, or a node that starts or stops")
 
 // reason is what amqp091-go's NotifyClose has said, nil after a graceful end.
 func reason(closed *amqp091.Error) error {
@@ -97,7 +109,7 @@ func lost(err error, w *wire) error {
 	case replied(err) != nil:
 		return fmt.Errorf("%w: %s", broker.ErrLost, words(err))
 	case errors.Is(w.failure(), io.EOF):
-		return fmt.Errorf("%w: the broker closed the connection", broker.ErrLost)
+		return fmt.Errorf("%w: the connection was closed without a word from the broker", broker.ErrLost)
 	case errors.Is(w.failure(), os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: the broker fell silent: %w", broker.ErrLost, w.failure())
 	case w.failure() != nil:

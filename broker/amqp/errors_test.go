@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -51,23 +52,33 @@ func TestExplain(t *testing.T) {
 
 // Ensure a login that was refused is told from a broker that has gone away meanwhile, which the library does not.
 func TestRefusal(t *testing.T) {
+	silent := amqp091.Table(nil)
+	old := amqp091.Table{"product": "an old broker"}
+	frank := amqp091.Table{"product": "RabbitMQ", "capabilities": amqp091.Table{"authentication_failure_close": true}}
 	for name, c := range map[string]struct {
 		err    error
 		socket error
+		said   amqp091.Table // what the broker has said of itself before
 		denied bool
 	}{
-		"wrong password":    {amqp091.ErrCredentials, io.EOF, true},
-		"gone meanwhile":    {amqp091.ErrCredentials, net.ErrClosed, false},
-		"no such mechanism": {amqp091.ErrSASL, nil, true},
-		"no such vhost":     {&amqp091.Error{Code: 530, Reason: "NOT_ALLOWED", Server: true}, nil, true},
-		"told so":           {&amqp091.Error{Code: 403, Reason: "ACCESS_REFUSED", Server: true}, nil, true},
-		"vhost, gone":       {amqp091.ErrVhost, io.EOF, false},
-		"shutting down":     {&amqp091.Error{Code: 320, Reason: "CONNECTION_FORCED", Server: true}, nil, false},
+		"wrong password":         {amqp091.ErrCredentials, io.EOF, old, true},
+		"it would have said so":  {amqp091.ErrCredentials, io.EOF, frank, false}, // a node that stops, seen through a balancer
+		"gone meanwhile":         {amqp091.ErrCredentials, net.ErrClosed, old, false},
+		"nobody there":           {amqp091.ErrClosed, io.EOF, silent, false},
+		"nobody there, in haste": {amqp091.ErrClosed, syscall.ECONNRESET, silent, false},
+		"no such mechanism":      {amqp091.ErrSASL, nil, frank, true},
+		"no such vhost":          {&amqp091.Error{Code: 530, Reason: "NOT_ALLOWED", Server: true}, nil, frank, true},
+		"told so":                {&amqp091.Error{Code: 403, Reason: "ACCESS_REFUSED", Server: true}, nil, frank, true},
+		"vhost, gone":            {amqp091.ErrVhost, io.EOF, frank, false},
+		"shutting down":          {&amqp091.Error{Code: 320, Reason: "CONNECTION_FORCED", Server: true}, nil, frank, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := refusal(c.err, &wire{cause: c.socket})
+			err := refusal(c.err, &wire{cause: c.socket}, c.said)
 			if errors.Is(err, broker.ErrDenied) != c.denied {
 				t.Errorf("got %v, denied must be %v", err, c.denied)
+			}
+			if nobody := strings.Contains(err.Error(), "before the broker said anything"); nobody != (c.said == nil) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
