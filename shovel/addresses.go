@@ -17,7 +17,7 @@ func sourceAddress(site string, s configs.Shovel) broker.Address {
 	}
 	if from.Exchange != "" {
 		// A durable queue, where the plugin's is exclusive and loses what comes while it is away.
-		at.Queue = "weir: shovel " + site + "/" + s.Name
+		at.Queue = ExchangeQueue(site, s.Name)
 	}
 	return at
 }
@@ -25,6 +25,9 @@ func sourceAddress(site string, s configs.Shovel) broker.Address {
 func destinationAddress(d configs.Destination) broker.Address {
 	return broker.Address{Queue: d.Queue, Exchange: d.Exchange, RoutingKey: routingKey(d.RoutingKey), Subject: d.Subject}
 }
+
+// ExchangeQueue is the name of the queue through which a shovel reads an exchange.
+func ExchangeQueue(site, name string) string { return "weir: shovel " + site + "/" + name }
 
 func deadLetterAddress(d configs.DeadLetter) broker.Address {
 	return broker.Address{Exchange: d.Exchange, RoutingKey: routingKey(d.RoutingKey)}

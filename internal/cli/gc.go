@@ -15,11 +15,11 @@ func (a *app) gcCommand() *cobra.Command {
 	var yes, force bool
 	cmd := &cobra.Command{
 		Use:   "gc",
-		Short: "List the buffers that federation has left on brokers, and remove them",
-		Long: `List the buffers that federation has left on brokers, and remove them.
+		Short: "List what federation and shovels have left on brokers, and remove it",
+		Long: `List what federation and shovels have left on brokers, and remove it.
 
-weir never deletes a buffer by itself that may hold messages: what an edited policy or upstream no longer asks for stays
-where it is. Without --yes this only says what would be done. A buffer that holds messages, or has a consumer, is kept
+weir never deletes a queue by itself that may hold messages: the buffer that an edited policy or upstream no longer asks
+for stays where it is, and so does the queue through which a shovel that is gone has read an exchange. Without --yes this only says what would be done. A buffer that holds messages, or has a consumer, is kept
 unless --force is given too; its messages are lost then. Exit code 1 if one was kept.`,
 		Args: cobra.NoArgs,
 	}
