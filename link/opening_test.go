@@ -12,6 +12,8 @@ import (
 	"weir/link"
 )
 
+var errAway = errors.New("connection refused")
+
 func TestOpeningIsTriedWithBackOffAndNeverGivenUp(t *testing.T) {
 	play(t, func(r *rig) {
 		r.spec.Reconnect = link.Delays{Min: 500 * time.Millisecond, Max: 30 * time.Second}
@@ -109,5 +111,3 @@ func TestDeniedWhileRunning(t *testing.T) {
 		r.contains("the reason", s.Reason, "access denied")
 	})
 }
-
-var errAway = errors.New("connection refused")

@@ -75,26 +75,9 @@ func (s *natsSite) must(err error) {
 	}
 }
 
-// asks makes a request until it is answered: a young cluster on a busy machine may lose one.
-func (s *natsSite) asks(request func(ctx context.Context) error) {
-	s.t.Helper()
-	var err error
-	defer func() {
-		if err != nil {
-			s.t.Logf("%s: %v", s.name, err)
-		}
-	}()
-	await.That(s.t, federationLimit, "answered by "+s.name, func() bool {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
-		defer cancel()
-		err = request(ctx)
-		return err == nil
-	})
-}
-
 func (s *natsSite) exchange(name, _ string) {
 	s.t.Helper()
-	s.asks(func(ctx context.Context) error {
+	s.asks(s.t, func(ctx context.Context) error {
 		_, err := s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 			Name: "x_" + name, Subjects: []string{"x." + name + ".>"}, Retention: jetstream.InterestPolicy, Replicas: 3,
 		})
@@ -124,7 +107,7 @@ func (s *natsSite) unbind(queue, exchange, key string) {
 
 func (s *natsSite) bind(queue, exchange string, change func(filters []string) []string) {
 	s.t.Helper()
-	s.asks(func(ctx context.Context) error {
+	s.asks(s.t, func(ctx context.Context) error {
 		c := jetstream.ConsumerConfig{Durable: queue, AckPolicy: jetstream.AckExplicitPolicy}
 		old, err := s.js.Consumer(ctx, "x_"+exchange, queue)
 		switch {
@@ -148,7 +131,7 @@ func (s *natsSite) send(exchange, key string, bodies ...string) {
 func (s *natsSite) publish(subject string, bodies ...string) {
 	s.t.Helper()
 	for _, body := range bodies {
-		s.asks(func(ctx context.Context) error {
+		s.asks(s.t, func(ctx context.Context) error {
 			_, err := s.js.Publish(ctx, subject, []byte(body), jetstream.WithMsgID(subject+" "+body))
 			return err
 		})
@@ -158,7 +141,7 @@ func (s *natsSite) publish(subject string, bodies ...string) {
 // consumes opens a durable.
 func (s *natsSite) consumes(stream, durable string, options ...jetstream.PullMessagesOpt) (messages jetstream.MessagesContext) {
 	s.t.Helper()
-	s.asks(func(ctx context.Context) error {
+	s.asks(s.t, func(ctx context.Context) error {
 		consumer, err := s.js.Consumer(ctx, stream, durable)
 		if err != nil {
 			return err

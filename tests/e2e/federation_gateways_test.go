@@ -19,10 +19,10 @@ func TestFederatedExchangeGatewayDies(t *testing.T) {
 	})
 }
 
-// Ensure that it also goes on, within half a minute, when the other one is frozen.
+// Ensure that it also goes on, within half a minute and what a busy machine adds, when the other one is frozen.
 func TestFederatedExchangeGatewayFreezes(t *testing.T) {
 	t.Parallel()
-	takesOver(t, lab.RabbitMQ(t, "newest"), syscall.SIGSTOP, 40*time.Second)
+	takesOver(t, lab.RabbitMQ(t, "newest"), syscall.SIGSTOP, time.Minute)
 }
 
 func takesOver(t *testing.T, broker *lab.Broker, signal syscall.Signal, limit time.Duration) {

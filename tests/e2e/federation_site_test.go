@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -95,9 +96,11 @@ func (s site) send(exchange, key string, bodies ...string) {
 		s.must(err)
 		pending = append(pending, c)
 	}
+	stored, cancel := context.WithTimeout(s.t.Context(), federationLimit)
+	defer cancel()
 	for _, c := range pending {
-		if !c.Wait() {
-			s.t.Fatalf("the broker refused a message to %s", exchange)
+		if acked, err := c.WaitContext(stored); err != nil || !acked {
+			s.t.Fatalf("a message to %s is not stored: %v", exchange, err)
 		}
 	}
 }

@@ -3,10 +3,18 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"testing"
 
 	"weir/tests/built"
 )
 
-func TestMain(m *testing.M) { os.Exit(built.Suite{M: m}.Run()) }
+func TestMain(m *testing.M) {
+	// What most of these tests do is wait: for readings, leases, silence. So more of them run at a time than there are
+	// processors, unless -parallel says otherwise.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	os.Exit(built.Suite{M: m}.Run())
+}

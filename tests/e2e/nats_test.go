@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	driver "weir/broker/embedded"
 	"weir/tests/await"
-
 	"weir/tests/shop"
 )
 
@@ -26,12 +25,11 @@ type embedded struct {
 
 func newEmbedded(t *testing.T, name string) embedded {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := driver.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = free.Close() }()
-	return embedded{name: name, address: free.Addr().String(), folder: t.TempDir()}
+	return embedded{name: name, address: fmt.Sprintf("127.0.0.1:%d", ports[0]), folder: t.TempDir()}
 }
 
 func (e embedded) YAML() string {
@@ -44,7 +42,7 @@ func queueSubject(queue string) string { return "q." + queue }
 func (e embedded) jetstream(t *testing.T) jetstream.JetStream {
 	t.Helper()
 	var nc *nats.Conn
-	await.That(t, 20*time.Second, "connected to "+e.name, func() (ok bool) {
+	await.That(t, federationLimit, "connected to "+e.name, func() (ok bool) {
 		var err error
 		nc, err = nats.Connect("nats://" + e.address)
 		return err == nil
@@ -57,40 +55,53 @@ func (e embedded) jetstream(t *testing.T) jetstream.JetStream {
 	return js
 }
 
+// asks makes a request until it is answered: a young cluster on a busy machine may lose one.
+func (e embedded) asks(t *testing.T, request func(ctx context.Context) error) {
+	t.Helper()
+	var err error
+	defer func() {
+		if err != nil {
+			t.Logf("%s: %v", e.name, err)
+		}
+	}()
+	await.That(t, federationLimit, "answered by "+e.name, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		err = request(ctx)
+		return err == nil
+	})
+}
+
 // declareQueue makes what a queue is on JetStream: a work-queue stream with one durable.
 func (e embedded) declareQueue(t *testing.T, js jetstream.JetStream, queue string) {
 	t.Helper()
-	stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+	e.declare(t, js, jetstream.StreamConfig{
 		Name: "q_" + queue, Subjects: []string{queueSubject(queue)}, Retention: jetstream.WorkQueuePolicy,
-		Storage: jetstream.FileStorage, Replicas: 3,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.declareConsumer(t, stream, queue, "")
+	}, queue, "")
 }
 
 // declareBound makes a durable on an exchange's stream, bound by a routing key.
 func (e embedded) declareBound(t *testing.T, js jetstream.JetStream, exchange, durable, key string) {
 	t.Helper()
-	stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+	e.declare(t, js, jetstream.StreamConfig{
 		Name: "x_" + exchange, Subjects: []string{"x." + exchange + ".>"}, Retention: jetstream.InterestPolicy,
-		Storage: jetstream.FileStorage, Replicas: 3,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.declareConsumer(t, stream, durable, "x."+exchange+"."+key)
+	}, durable, "x."+exchange+"."+key)
 }
 
-func (e embedded) declareConsumer(t *testing.T, stream jetstream.Stream, durable, filter string) {
+// declare makes a stream on all nodes, with one durable.
+func (e embedded) declare(t *testing.T, js jetstream.JetStream, c jetstream.StreamConfig, durable, filter string) {
 	t.Helper()
-	_, err := stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{
-		Durable: durable, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 20_000,
+	c.Storage, c.Replicas = jetstream.FileStorage, 3
+	e.asks(t, func(ctx context.Context) error {
+		stream, err := js.CreateOrUpdateStream(ctx, c)
+		if err != nil {
+			return err
+		}
+		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: durable, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 20_000,
+		})
+		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // natsRegion is a region as seen by one application.

@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"weir/link"
-
 	"weir/tests/await"
-
 	"weir/tests/built"
-
 	"weir/tests/shop"
 )
 
@@ -60,6 +57,8 @@ const orderedCount = 10_000
 
 // eachOwned runs a test over the oldest and the newest RabbitMQ, and over JetStream.
 func eachOwned(t *testing.T, test func(t *testing.T, home, away shop.Region, config string)) {
+	t.Helper()
+	t.Parallel()
 	for version, shovel := range map[string]string{"3.10": owned, "newest": ownedOverflow} {
 		t.Run(version, func(t *testing.T) {
 			home, away, brokers := pair(t, version)
@@ -86,23 +85,18 @@ func handOver(t *testing.T, home, away shop.Region, config string, signal syscal
 	defer apps.Wait()
 	defer cancel()
 	one := built.Start(t, config)
-	await.That(t, time.Minute, "the owner", func() bool { return one.Has("orders", link.Idle, link.Shut) })
+	await.That(t, federationLimit, "the owner", func() bool { return one.Has("orders", link.Idle, link.Shut) })
 	two := built.Start(t, config)
-	await.That(t, time.Minute, "standing by", func() bool { return two.Has("orders", link.Standby) })
+	await.That(t, federationLimit, "standing by", func() bool { return two.Has("orders", link.Standby) })
 	apps.Go(func() { _ = away.Consume(ctx, "orders", 0, ledger.AtAway) })
-	publish := func(from, to int) {
-		if err := home.Publish(ctx, from, to); err != nil {
-			t.Fatalf("publish: %v", err)
-		}
-	}
-	publish(0, orderedCount/2)
+	publishAll(t, home, 0, orderedCount/2)
 	moved := func(n int) func() bool {
 		return func() bool {
 			_, _, distinct := ledger.Counts()
 			return distinct > n
 		}
 	}
-	await.That(t, time.Minute, "in full flow", moved(2_000))
+	await.That(t, federationLimit, "in full flow", moved(2_000))
 	if s := two.Status("orders"); s.State != link.Standby || s.Reason == "" || s.Counts.Received > 0 {
 		t.Errorf("the other one is %s (%s) and has received %d", s.State, s.Reason, s.Counts.Received)
 	}
@@ -114,10 +108,10 @@ func handOver(t *testing.T, home, away shop.Region, config string, signal syscal
 	} else {
 		one.Signal(signal)
 	}
-	publish(orderedCount/2, orderedCount) // so that something is left, however fast that one was
-	await.That(t, time.Minute, "taken over", func() bool { return two.Status("orders").Counts.Confirmed > 0 })
+	publishAll(t, home, orderedCount/2, orderedCount) // so that something is left, however fast that one was
+	await.That(t, 2*time.Minute, "taken over", func() bool { return two.Status("orders").Counts.Confirmed > 0 })
 	t.Logf("taken over after %v", time.Since(began).Round(100*time.Millisecond))
-	await.That(t, time.Minute, "at rest", func() bool { return two.Has("orders", link.Idle, link.Shut) && moved(orderedCount/2)() })
+	await.That(t, federationLimit, "at rest", func() bool { return two.Has("orders", link.Idle, link.Shut) && moved(orderedCount/2)() })
 	apps.Go(func() { _ = home.Consume(ctx, "orders", 0, ledger.AtHome) }) // what an overflow leaves
 	await.That(t, 2*time.Minute, "all consumed", moved(orderedCount-1))
 	return ledger
