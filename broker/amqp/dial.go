@@ -22,6 +22,9 @@ import (
 const (
 	// dialTimeout bounds one attempt at one node, until it has let us in.
 	dialTimeout = 15 * time.Second
+	// connectTimeout is the part of it for TCP: a node that has gone without a word must leave time for the others. The
+	// kernel asks at once, after 1 s and after 3 s.
+	connectTimeout = 5 * time.Second
 	// frameMax is the frame size asked for, RabbitMQ's own default.
 	frameMax = 128 << 10
 )
@@ -149,7 +152,7 @@ func endpoint(node string) (scheme, address string, err error) {
 
 // socket opens the TCP connection, and TLS on it for amqps.
 func (d *dialer) socket(ctx context.Context, scheme, address string) (net.Conn, error) {
-	var tcp net.Dialer
+	tcp := net.Dialer{Timeout: connectTimeout}
 	conn, err := tcp.DialContext(ctx, "tcp", address)
 	if err != nil || scheme == "amqp" {
 		return conn, err

@@ -1,10 +1,15 @@
 package amqp
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Ensure nodes are tried in order, the one that worked first again, and in another order after a round that failed.
@@ -38,6 +43,58 @@ func TestNodesInTurn(t *testing.T) {
 	if again, _ := d.node(); again != first {
 		t.Error("changes without a failure")
 	}
+}
+
+// Ensure two nodes that swallow what is sent to them, as a host does that has lost its power or a firewall that drops, leave time to
+// reach the third within the 30 s that a link has to open.
+func TestNodesThatSwallow(t *testing.T) {
+	t.Parallel()
+	third, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer third.Close()
+	reached := make(chan struct{})
+	go func() {
+		if conn, err := third.Accept(); err == nil {
+			close(reached)
+			_ = conn.Close()
+		}
+	}()
+	d := newDialer(Config{
+		URIs:        []string{"amqp://" + blackHole(t), "amqp://" + blackHole(t), "amqp://" + third.Addr().String()},
+		Credentials: func() (string, string, error) { return "user", "secret", nil },
+	}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, _, err := d.dial(ctx, order{}); err == nil {
+		t.Error("connected to nobody")
+	}
+	select {
+	case <-reached:
+	default:
+		t.Error("the third node was not reached")
+	}
+}
+
+// blackHole is an address where connections are neither taken nor refused: its queue of them is full.
+func blackHole(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	check(t, err)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	check(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	check(t, unix.Listen(fd, 0))
+	name, err := unix.Getsockname(fd)
+	check(t, err)
+	address := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*unix.SockaddrInet4).Port}).String()
+	for range 10 {
+		conn, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	t.Fatal("no end to the connections that the kernel takes")
+	return ""
 }
 
 // Ensure a node is called by its host and port, also where its URI has none.
