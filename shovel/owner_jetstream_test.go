@@ -11,6 +11,7 @@ import (
 	"weir/broker/jetstream"
 	"weir/link"
 	"weir/shovel"
+	"weir/tests/await"
 )
 
 // Ensure a shovel with single-owner can be paused, and stops, where its source is on JetStream.
@@ -39,11 +40,7 @@ func TestOwnerStopsOnJetStream(t *testing.T) {
 	group.Apply(specs)
 	is := func(want link.State) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); group.Statuses()[0].State != want; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("it is %s, want %s", group.Statuses()[0].State, want)
-			}
-		}
+		await.That(t, time.Minute, string(want), func() bool { return group.Statuses()[0].State == want })
 	}
 	l, _ := group.Link("single")
 	is(link.Idle)
