@@ -23,7 +23,7 @@ func (w whileDown) Passing(context.Context) string {
 	case <-w.back:
 		return ""
 	default:
-		return "rabbit@us3 of its cluster is down"
+		return "queue orders cannot be reached: node rabbit@us3 is down"
 	}
 }
 
@@ -48,7 +48,7 @@ func TestAttemptsDoNotCountWhileANodeIsDown(t *testing.T) {
 					return c.Dropped+c.Rejected+c.DeadLettered == 0 && r.state() != link.Paused
 				})
 				s := r.link.Status()
-				r.contains("the reason", s.Reason, "attempts do not count while rabbit@us3 of its cluster is down")
+				r.contains("the reason", s.Reason, "attempts do not count while queue orders cannot be reached: node rabbit@us3 is down")
 				if c := s.Counts; c.Retries > 1000 {
 					r.Errorf("tried again %d times", c.Retries)
 				}
