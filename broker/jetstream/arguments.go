@@ -10,7 +10,7 @@ import (
 )
 
 // applyArguments does to a queue's stream what RabbitMQ's arguments of queue.declare ask for. Those without a meaning on
-// JetStream (x-queue-type, ...) are logged and left, so that a configuration moves between brokers.
+// JetStream (x-max-priority, ...) are logged and left, so that a configuration moves between brokers.
 func (b *Broker) applyArguments(c *jetstream.StreamConfig, args broker.Table) error {
 	for name, v := range args {
 		n, number := integer(v)
@@ -31,6 +31,7 @@ func (b *Broker) applyArguments(c *jetstream.StreamConfig, args broker.Table) er
 			default:
 				ok = false
 			}
+		case "x-queue-type": // federated queues have one; what a stream is, its broker says
 		default:
 			b.log.Warn("queue argument has no meaning on JetStream", "stream", c.Name, "argument", name)
 		}
