@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -60,6 +61,9 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 	if s.stream = kind.stream; s.stream {
 		return b.openStream(ctx, s, o)
 	}
+	if kind.classic() && conn.rabbitMQ() == 3 {
+		s.args = cancelledOnFailover(s.args)
+	}
 	if kind.single {
 		return openSingle(s, o, kind)
 	}
@@ -99,6 +103,21 @@ func (b *Broker) nature(ctx context.Context, queue string, o broker.SourceOption
 	n.quorum = q.Type == amqp091.QueueTypeQuorum
 	n.single, _ = q.Arguments[amqp091.SingleActiveConsumerArg].(bool) // the queue's own, whatever the link says
 	return n, nil
+}
+
+func (n nature) classic() bool { return n.known && !n.stream && !n.quorum }
+
+// cancelledOnFailover are the arguments of a consumer that ends when another mirror of its queue becomes the leader. RabbitMQ 3
+// would go on by itself, on the same channel: with new deliveries of what is held here, whose acks would mean other messages
+// to the new leader.
+func cancelledOnFailover(args amqp091.Table) amqp091.Table {
+	const argument = "x-cancel-on-ha-failover"
+	if _, declared := args[argument]; declared {
+		return args
+	}
+	more := amqp091.Table{argument: true}
+	maps.Copy(more, args)
+	return more
 }
 
 // origin opens a channel and makes sure that there is a queue to consume from.
