@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -179,29 +178,25 @@ func (h *HAProxy) ask(command string) (string, error) {
 	return string(answer), err
 }
 
-// Servers is its state of each server ("UP", "DOWN", "MAINT", "DRAIN", "UP 1/2"), by its name in the configuration ("amqp/rmq-1").
-func (h *HAProxy) Servers() map[string]string {
+// Stat is what it counts of a server ("amqp/rmq-1") or of what it listens on ("amqp/FRONTEND"), by HAProxy's own words: "status"
+// ("UP", "DOWN", "MAINT", "DRAIN", "UP 1/2"), "scur" (connections now), "stot" (connections in all), and many more
+// (https://docs.haproxy.org/2.6/management.html#9.1).
+func (h *HAProxy) Stat(name string) map[string]string {
 	h.t.Helper()
-	// A header, and a line for each server of each proxy: https://docs.haproxy.org/2.6/management.html#9.1
-	rows := csv.NewReader(strings.NewReader(strings.TrimPrefix(h.Command("show stat -1 4 -1"), "# ")))
-	lines, err := rows.ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(h.Command("show stat"), "# "))).ReadAll()
 	if err != nil {
 		h.t.Fatalf("HAProxy: show stat: %v", err)
 	}
-	status := slices.Index(lines[0], "status")
-	states := make(map[string]string)
-	for _, line := range lines[1:] {
-		states[line[0]+"/"+line[1]] = line[status]
+	for _, row := range rows[1:] {
+		if row[0]+"/"+row[1] != name {
+			continue
+		}
+		stat := make(map[string]string)
+		for i, column := range rows[0] {
+			stat[column] = row[i]
+		}
+		return stat
 	}
-	return states
-}
-
-// Log is what it has logged.
-func (h *HAProxy) Log() string {
-	h.t.Helper()
-	text, err := os.ReadFile(h.program.log())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return string(text)
+	h.t.Fatalf("HAProxy: show stat: no %s", name)
+	return nil
 }
