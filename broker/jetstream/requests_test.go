@@ -154,7 +154,7 @@ func TestALargeMessageIsAskedForAlone(t *testing.T) {
 		t.Fatalf("asked for %+v while another is held", n)
 	}
 	held.settle(1)
-	if n, ok := r.next(1000, &held); !ok || n != (request{messages: 1}) {
+	if n, ok := r.next(1000, &held); !ok || n != (request{messages: 1, whole: true}) {
 		t.Fatalf("got %+v (%v), want one of any size", n, ok)
 	}
 }
