@@ -32,6 +32,7 @@ type queueSide interface {
 
 // Queues are federated across brands: all comes while there is a consumer, and nothing while there is none.
 func TestQueuesAcrossBrands(t *testing.T) {
+	t.Parallel()
 	sides := map[string]func(t *testing.T) queueSide{
 		"RabbitMQ":  func(t *testing.T) queueSide { return rabbitQueue{newRegion(t, lab.RabbitMQ(t, "newest"))} },
 		"JetStream": func(t *testing.T) queueSide { return newNATSQueue(t) },
@@ -50,9 +51,7 @@ func TestQueuesAcrossBrands(t *testing.T) {
 				s := g.status(fromUSLink)
 				return s.State == link.Shut && s.Reason == "no consumers downstream"
 			})
-			if left := us.left(); left != n {
-				t.Errorf("%d of %d are left upstream before anybody consumes", left, n)
-			}
+			eventually(t, "all are left upstream before anybody consumes", func() bool { return us.left() == n })
 
 			var mu sync.Mutex
 			did := map[string]int{}
@@ -67,18 +66,16 @@ func TestQueuesAcrossBrands(t *testing.T) {
 				return len(did) == n
 			})
 			eventually(t, "nothing is left", func() bool { return us.left() == 0 && eu.left() == 0 })
+			stop()
 			for body, times := range did {
 				if times != 1 {
 					t.Errorf("%s was done %d times", body, times)
 				}
 			}
-			stop()
 			eventually(t, "the link is shut", func() bool { return g.status(fromUSLink).State == link.Shut })
 			us.put(n, 100)
 			<-time.After(1500 * time.Millisecond)
-			if us, eu := us.left(), eu.left(); us != 100 || eu != 0 {
-				t.Errorf("without consumers %d of 100 are left upstream, %d are downstream", us, eu)
-			}
+			eventually(t, "without consumers all are left upstream", func() bool { return us.left() == 100 && eu.left() == 0 })
 		})
 	}
 }
@@ -128,7 +125,7 @@ func newNATSQueue(t *testing.T) natsQueue {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	conn, err := nats.Connect(server.ClientURL())
+	conn, err := nats.Connect(server.ClientURL(), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

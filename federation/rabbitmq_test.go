@@ -39,6 +39,7 @@ func onRabbitMQ(t *testing.T, test func(t *testing.T, eu, us region)) {
 	t.Parallel()
 	for _, version := range []string{"3.10", "newest"} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			node := lab.RabbitMQ(t, version)
 			test(t, newRegion(t, node), newRegion(t, node))
 		})
@@ -77,9 +78,17 @@ func (r region) publish(key string, bodies ...string) {
 	for _, body := range bodies {
 		c, err := r.ch.PublishWithDeferredConfirm("catalog", key, false, false, amqp091.Publishing{Body: []byte(body), UserId: r.Username})
 		r.must(err)
-		if !c.Wait() {
-			r.Fatal("the broker refused a message")
-		}
+		r.stored(c)
+	}
+}
+
+// stored waits until the broker has a message.
+func (r region) stored(c *amqp091.DeferredConfirmation) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if acked, err := c.WaitContext(ctx); err != nil || !acked {
+		r.Fatalf("a message is not stored: %v", err)
 	}
 }
 
@@ -267,10 +276,13 @@ func TestRabbitMQWithThePlugin(t *testing.T) {
 		us.Policy("catalog", "^catalog$", "exchanges", map[string]any{"federation-upstream": "eu"})
 		g := federate(t, eu, us, strings.Replace(fromUS, "broker: us", "broker: us, max-hops: 2", 1))
 		g.equal("us/exchanges/catalog", 1)
-		eventually(t, "the plugin has bound", func() bool {
+		eventually(t, "the plugin runs, and has bound", func() bool { // on the way there it may bind, begin anew, and bind again
+			var links []struct{ Status string }
 			var bindings []struct{ Destination string }
+			us.Get("federation-links/{vhost}", &links)
 			eu.Get("exchanges/{vhost}/catalog/bindings/source", &bindings)
-			return slices.ContainsFunc(bindings, func(b struct{ Destination string }) bool { return strings.HasPrefix(b.Destination, "federation: ") })
+			return len(links) == 1 && links[0].Status == "running" &&
+				slices.ContainsFunc(bindings, func(b struct{ Destination string }) bool { return strings.HasPrefix(b.Destination, "federation: ") })
 		})
 		eu.publish("a", "made in eu")
 		us.publish("a", "made in us")
@@ -293,13 +305,14 @@ func TestRabbitMQDenies(t *testing.T) {
 		eu.consumer("shop", "#")
 		us.Permit(us.Username, "^$", ".*", ".*")
 		g := federate(t, eu, us, strings.Replace(fromUS, "broker: us", "broker: us, reconnect-delay: 1s", 1))
-		eventually(t, "the link is denied", func() bool { return g.status("us/exchanges/catalog").State == link.Denied })
-		if s := g.status("us/exchanges/catalog"); s.LastError == "" || s.NextTry.IsZero() {
-			t.Errorf("status %+v", s)
-		}
-		if p := g.Problems(); len(p) != 1 || p[0].Broker != "us" || p[0].Policy != "catalog" {
-			t.Errorf("problems %+v", p)
-		}
+		eventually(t, "the link is denied, with the error and when it tries again", func() bool {
+			s := g.status("us/exchanges/catalog")
+			return s.State == link.Denied && s.LastError != "" && !s.NextTry.IsZero()
+		})
+		eventually(t, "the policy has a problem with us, and no other", func() bool {
+			p := g.Problems()
+			return len(p) == 1 && p[0].Broker == "us" && p[0].Policy == "catalog"
+		})
 		us.Permit(us.Username, ".*", ".*", ".*")
 		g.equal("us/exchanges/catalog", 1)
 		us.publish("a", "1")
@@ -318,7 +331,7 @@ func TestRabbitMQHeadersExchange(t *testing.T) {
 			c, err := us.ch.PublishWithDeferredConfirm("catalog.by-region", "", false, false,
 				amqp091.Publishing{Body: []byte(body), Headers: headers, UserId: us.Username})
 			us.must(err)
-			c.Wait()
+			us.stored(c)
 		}
 		send("no", amqp091.Table{"region": "us", "size": int32(4)})
 		send("yes", amqp091.Table{"region": "eu", "size": int32(4)})

@@ -105,6 +105,13 @@ func byPlugins(eu, us site) {
 	eu.VHost.Parameter("shovel", "audit", map[string]any{"src-uri": home, "src-queue": "audit", "dest-uri": away, "dest-queue": "audit.copy"})
 	eu.VHost.Parameter("shovel", "log", map[string]any{"src-uri": home, "src-exchange": "log", "src-exchange-key": "#",
 		"dest-uri": away, "dest-queue": "log.copy"})
+	await.That(eu.t, federationLimit, "federated by the plugin", func() bool { // on the way there it may bind, begin anew, and bind again
+		var links []struct{ Exchange, Status string }
+		eu.VHost.Get("federation-links/{vhost}", &links)
+		return slices.ContainsFunc(links, func(l struct{ Exchange, Status string }) bool {
+			return l.Exchange == "catalog" && l.Status == "running"
+		})
+	})
 	us.pulledBy("federation: ", "catalog", "item.#")
 	eu.pulledBy("amq.gen-", "log", "#")
 }
