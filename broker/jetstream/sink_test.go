@@ -143,8 +143,12 @@ func TestManyOnTheirWay(t *testing.T) {
 	sink := openSink(t, b, broker.Address{Subject: "a"}, broker.SinkOptions{})
 	const all = 40_000
 	confirms := make([]broker.Confirm, all)
+	sending := within(t)
 	for i := range confirms {
-		confirms[i] = send(t, sink, &broker.Message{})
+		var err error
+		if confirms[i], err = sink.Send(sending, &broker.Message{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range confirms {
 		if err := answer(t, c); err != nil {
