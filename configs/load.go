@@ -62,7 +62,7 @@ func Located(file string, env Env, found Problems) Problems {
 }
 
 func finish(r *report, cfg *Config) (*Config, Problems, error) {
-	found := r.problems.sorted()
+	found := r.problems.Sorted()
 	if found.failed() {
 		return nil, nil, found
 	}

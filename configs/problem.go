@@ -67,8 +67,8 @@ func (ps Problems) failed() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Severity == Mistake })
 }
 
-// sorted puts the problems in the order of the file; those of flags and variables, which have no line, come last.
-func (ps Problems) sorted() Problems {
+// Sorted puts the problems in the order of the file; those of flags and variables, which have no line, come last.
+func (ps Problems) Sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(
 			-cmp.Compare(min(a.Line, 1), min(b.Line, 1)),

@@ -87,6 +87,14 @@ func (p plan) pairs(have inventory, log *slog.Logger) (all []pair, wrong map[str
 	return all, wrong
 }
 
+// Foresee tells, given what exists at a downstream, what is wrong there with policies, by their names: some match nothing,
+// some would fetch the same messages twice.
+func Foresee(cfg *configs.Config, downstream string, exchanges []broker.Exchange, queues []broker.Queue) map[string]string {
+	p := newPlan(cfg, downstream, func(string) (broker.Broker, string) { return nil, "" }, nil)
+	_, wrong := p.pairs(inventory{exchanges, queues}, slog.New(slog.DiscardHandler))
+	return wrong
+}
+
 // objects are what a policy looks for, in words.
 func objects(a configs.ApplyTo) string {
 	switch a {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -66,8 +67,8 @@ func (a *app) check(cmd *cobra.Command, connect, strict, asJSON bool) error {
 	case connect:
 		log := slog.New(slog.DiscardHandler) // what matters is in the findings
 		found, reached := gateway.Connect(cmd.Context(), file, cfg, a.open, log)
-		problems = append(problems, configs.Located(file, os.LookupEnv, found)...)
-		if len(found) > 0 {
+		problems = append(problems, configs.Located(file, os.LookupEnv, found)...).Sorted()
+		if slices.ContainsFunc(found, func(p configs.Problem) bool { return p.Severity == configs.Mistake }) {
 			code = exitConfig
 		}
 		if !reached {

@@ -12,6 +12,7 @@ import (
 
 	"weir/broker"
 	"weir/configs"
+	"weir/federation"
 	"weir/internal/brokers"
 	"weir/shovel"
 )
@@ -23,8 +24,8 @@ const connectTimeout = 10 * time.Second
 var ErrUnreachable = errors.New("unreachable")
 
 // Connect dials every declared broker and looks whether links would open there: whether queues and exchanges exist, and
-// the user may use them, whether what is rejected is kept, and whether federation can learn what there is. It changes and
-// consumes nothing. Embedded brokers are left out: they exist only inside a process that runs. Each Problem ends in its
+// the user may use them, whether what is rejected is kept, whether federation can learn what there is, and (a warning)
+// whether its policies match any of it. It changes and consumes nothing. Embedded brokers are left out: they exist only inside a process that runs. Each Problem ends in its
 // cure; file stands in them. reached is false if a broker could not be asked.
 func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers.Open, log *slog.Logger) (found configs.Problems, reached bool) {
 	ends := shovel.Ends(cfg)
@@ -36,7 +37,7 @@ func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers
 			continue
 		}
 		looking.Go(func() {
-			looks[i] = look{ctx: ctx, file: file, broker: name, listed: listed(cfg, name)}
+			looks[i] = look{ctx: ctx, cfg: cfg, file: file, broker: name, listed: listed(cfg, name)}
 			looks[i].at(brokers.Declare(cfg, name), ends, open, log)
 		})
 	}
@@ -51,17 +52,22 @@ func Connect(ctx context.Context, file string, cfg *configs.Config, open brokers
 
 // listed tells whether weir will ask a broker what exists there: it is a downstream, or has a management API to be asked.
 func listed(cfg *configs.Config, name string) bool {
+	return isDownstream(cfg, name) || cfg.Brokers[name].Management != nil
+}
+
+func isDownstream(cfg *configs.Config, name string) bool {
 	for _, p := range cfg.Policies {
 		if p.Downstream == name {
 			return true
 		}
 	}
-	return cfg.Brokers[name].Management != nil
+	return false
 }
 
 // look is what is seen of one broker.
 type look struct {
 	ctx          context.Context
+	cfg          *configs.Config
 	file, broker string
 	listed       bool
 	found        configs.Problems
@@ -104,10 +110,14 @@ func (l *look) at(declared brokers.Declared, ends []shovel.End, open brokers.Ope
 	}
 }
 
-// list looks whether the broker tells what exists there.
+// list looks whether the broker tells what exists there, and whether policies find something in it.
 func (l *look) list(path string, catalog broker.Catalog) {
-	err := ask(l.ctx, func(ctx context.Context) error {
-		_, err := catalog.Exchanges(ctx)
+	var exchanges []broker.Exchange
+	var queues []broker.Queue
+	err := ask(l.ctx, func(ctx context.Context) (err error) {
+		if exchanges, err = catalog.Exchanges(ctx); err == nil && isDownstream(l.cfg, l.broker) {
+			queues, err = catalog.Queues(ctx)
+		}
 		return err
 	})
 	switch {
@@ -115,6 +125,12 @@ func (l *look) list(path string, catalog broker.Catalog) {
 		l.fail(path, err, "grant the permission to the user, or let another ask")
 	case err != nil:
 		l.fail(path, err, "is it up, and do its uris fit?")
+	default:
+		for policy, wrong := range federation.Foresee(l.cfg, l.broker, exchanges, queues) {
+			l.found = append(l.found, configs.Problem{
+				File: l.file, Path: configs.Place("policies", policy), Message: wrong + " on broker " + l.broker, Severity: configs.Warning,
+			})
+		}
 	}
 }
 
