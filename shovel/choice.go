@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,21 +57,25 @@ func (c *choice) Places() []broker.Place {
 	return all
 }
 
-// OpenSink implements link.Destination: it opens the first destination that can be. Those to be tried later come last, so
-// that one that opens and is lost at once, or confirms nothing, does not keep the next from its turn.
+// OpenSink implements link.Destination: it opens the first destination that can be. Those that could not be opened come after
+// the others, because a silent one takes its time, and those to be tried later come last, so that one that opens and is lost
+// at once, or confirms nothing, does not keep the next from its turn.
 func (c *choice) OpenSink(ctx context.Context, o broker.SinkOptions) (broker.Sink, error) {
 	c.begin(o.Alone)
 	s := newChoiceSink(c, o)
-	var now, later []int
+	var now, then, later []int
 	for i := range c.places {
-		if c.due(i) {
-			now = append(now, i)
-		} else {
+		switch {
+		case !c.due(i):
 			later = append(later, i)
+		case c.isUnopened(i):
+			then = append(then, i)
+		default:
+			now = append(now, i)
 		}
 	}
 	var why faults
-	for _, i := range append(now, later...) {
+	for _, i := range slices.Concat(now, then, later) {
 		p := c.places[i]
 		if full := p.full(); full != "" {
 			why = append(why, fmt.Errorf("%s: %s", p, full))

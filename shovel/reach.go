@@ -9,12 +9,13 @@ import (
 
 // reached is how it went to reach a place.
 type reached struct {
-	away   error     // why it could not be opened or was lost, nil: it was not
-	opened time.Time // the last time it could be
-	again  bool      // it has been away since it last stayed open for a while
-	retry  *link.Backoff
-	next   time.Time // when to try again
-	used   bool      // by the last session
+	away     error     // why it could not be opened or was lost, nil: it was not
+	opened   time.Time // the last time it could be
+	unopened bool      // it could not be opened when that was tried last
+	again    bool      // it has been away since it last stayed open for a while
+	retry    *link.Backoff
+	next     time.Time // when to try again
+	used     bool      // by the last session
 }
 
 // errStalled: the last two sessions ended without a confirm.
@@ -36,10 +37,18 @@ func (c *choice) due(i int) bool {
 	return !time.Now().Before(c.reached[i].next)
 }
 
+// isUnopened tells whether a place could not be opened when that was tried last.
+func (c *choice) isUnopened(i int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reached[i].unopened
+}
+
 // absent notes that a place could not be opened: it is tried again with back-off.
 func (c *choice) absent(i int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reached[i].unopened = true
 	c.note(i, err, false)
 }
 
@@ -98,5 +107,5 @@ func (c *choice) present(i int) {
 	if r.away != nil {
 		c.log.Info("destination is back", "destination", c.places[i].String())
 	}
-	r.away, r.opened = nil, time.Now()
+	r.away, r.opened, r.unopened = nil, time.Now(), false
 }

@@ -1,6 +1,7 @@
 package shovel_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -27,5 +28,23 @@ func TestADestinationIsTakenUpBesideSilentOnes(t *testing.T) {
 		w.after(2 * time.Second)
 		w.eu.Put("orders", "while one is silent")
 		w.within(time.Second, "it goes to the second", func() bool { return depth(w.ap, "orders") == 1 })
+	})
+}
+
+// Ensure that the flow comes back to where it was before one that is silent is tried again.
+func TestOneThatIsSilentDoesNotKeepTheOthersFromComingBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.us.Silent()
+		w.run(pair)
+		w.eu.Put("orders", "1")
+		w.within(time.Minute, "it goes to the second", func() bool { return depth(w.ap, "orders") == 1 })
+		for n := range 5 {
+			w.after(time.Minute)
+			w.ap.Cut()
+			w.eu.Put("orders", "another")
+			w.within(5*time.Second, "it is back", func() bool { return depth(w.ap, "orders") == n+2 })
+		}
+		w.us.Up()
+		w.within(time.Minute, "the first is taken up again", func() bool { return strings.HasPrefix(w.status().Route, "us ") })
 	})
 }
