@@ -290,7 +290,7 @@ func (m *mirror) unbind(ctx context.Context) {
 		case err == nil:
 			m.pair.log.Info("buffer is not wanted any more; what is in it stays until weir gc", about...)
 		case !errors.Is(err, broker.ErrNotFound):
-			m.pair.log.Warn("buffer is not wanted any more and still bound; weir gc lists it", append(about, "error", err)...)
+			m.pair.log.Warn("buffer is not wanted any more and still bound; it fills until it is deleted", append(about, "error", err)...)
 		}
 	}
 }
