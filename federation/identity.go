@@ -16,10 +16,10 @@ func identity(ctx context.Context, e end) (broker.Identity, error) {
 	return id, nil
 }
 
-// identities are those of both ends.
+// identities are those of both ends. An error names the upstream, and not the downstream, which is what is being opened.
 func (p pair) identities(ctx context.Context) (from, to broker.Identity, err error) {
 	if from, err = identity(ctx, p.from); err == nil {
-		to, err = identity(ctx, p.to)
+		to, err = broker.IdentityOf(ctx, p.to.broker)
 	}
 	return from, to, err
 }
