@@ -22,6 +22,7 @@ func getTools(ctx context.Context) error {
 		{"Jaeger", lab.InstallJaeger},
 		{"Prometheus", lab.InstallPrometheus},
 		{"HAProxy", lab.InstallHAProxy},
+		{"keepalived", lab.InstallKeepalived},
 	}
 	errs := make([]error, len(installs))
 	var wait sync.WaitGroup
