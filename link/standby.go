@@ -60,10 +60,12 @@ func askOnce(ctx context.Context, source broker.Standing) (standby bool, err err
 	return standby, err
 }
 
-// standby is why nothing comes although the link is open: empty if no other consumer has the queue, as far as is known.
+// standby is why nothing comes although the link is open: empty if no other consumer has the queue, as far as is known. When a network
+// or a load balancer has taken connections away without a word, the other one may be this link's own, of before: a broker misses it
+// only after two or three heartbeats.
 func (s *session) standby() string {
 	if s.standsBy.Load() != s.board.came()+1 {
 		return "" // also if something has come since it was asked
 	}
-	return fmt.Sprintf("another gateway consumes %s", s.spec.Source)
+	return fmt.Sprintf("another gateway consumes %s, or a connection that was lost and that the broker has not missed yet", s.spec.Source)
 }

@@ -52,7 +52,7 @@ func TestLinkWhoseQueueAnotherConsumerHasStandsBy(t *testing.T) {
 		set(true, nil)
 		r.start()
 		s := r.reaches(10*time.Second, link.Standby)
-		r.contains("the reason", s.Reason, "another gateway consumes eu queue=in")
+		r.contains("the reason", s.Reason, "another gateway consumes eu queue=in, or a connection that was lost")
 		if s.LastError != "" || s.Attempt != 0 {
 			r.Errorf("it counts as a fault: %+v", s)
 		}
