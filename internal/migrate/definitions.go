@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func read(data []byte) (*definitions, error) {
 		return nil, fmt.Errorf("line %d: not JSON: %w; %s", line(data, syntax.Offset), syntax, want)
 	case errors.As(err, &mismatch):
 		return nil, fmt.Errorf("line %d: no definitions of RabbitMQ: %s is not what it should be; %s", line(data, mismatch.Offset),
-			strings.Trim(mismatch.Field, "."), want)
+			cmp.Or(strings.Trim(mismatch.Field, "."), "the whole"), want)
 	case err != nil:
 		return nil, fmt.Errorf("not JSON: %w; %s", err, want)
 	case d.Parameters == nil && d.Policies == nil:

@@ -137,7 +137,7 @@ func TestImportOfSomethingElse(t *testing.T) {
 		"empty":          {" \n", "is empty; "},
 		"yaml":           {"version: 1\nsite: eu\n", "line 1: not JSON: invalid character 'v'"},
 		"cut short":      {"{\"parameters\":\n [", "line 2: not JSON: unexpected end"},
-		"a list":         {"[]", "no definitions of RabbitMQ"},
+		"a list":         {"[]", "line 1: no definitions of RabbitMQ: the whole is not what it should be; "},
 		"something else": {`{"links": []}`, "no definitions of RabbitMQ: there are neither parameters nor policies in it"},
 		"a wrong type":   {"{\n\"parameters\": [{\"name\": 7}]}", "line 2: no definitions of RabbitMQ: parameters.name is not what it should be"},
 	} {
