@@ -16,6 +16,7 @@ import (
 
 	"weir/link"
 	"weir/tests/await"
+	"weir/tests/lab"
 	"weir/tests/transcript"
 )
 
@@ -34,6 +35,17 @@ type Gateway struct {
 // its socket. Weir is stopped when the test ends; if the test failed, its log is printed.
 func Start(t *testing.T, yaml string, env ...string) *Gateway {
 	t.Helper()
+	return start(t, exec.Command, yaml, env...)
+}
+
+// StartOn is Start on a host of the lab's own network. The socket is reached from outside.
+func StartOn(t *testing.T, host *lab.Host, yaml string) *Gateway {
+	t.Helper()
+	return start(t, host.Command, yaml)
+}
+
+func start(t *testing.T, command func(program string, args ...string) *exec.Cmd, yaml string, env ...string) *Gateway {
+	t.Helper()
 	folder := t.TempDir()
 	g := &Gateway{
 		Config: filepath.Join(folder, "weir.yaml"),
@@ -43,7 +55,7 @@ func Start(t *testing.T, yaml string, env ...string) *Gateway {
 		exited: make(chan struct{}),
 	}
 	g.Write(yaml)
-	g.cmd = exec.Command(Binary(), "run", "-c", g.Config)
+	g.cmd = command(Binary(), "run", "-c", g.Config)
 	g.cmd.Env = append(os.Environ(), env...)
 	g.cmd.Stdout, g.cmd.Stderr = g.Log, g.Log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -60,7 +72,7 @@ func Start(t *testing.T, yaml string, env ...string) *Gateway {
 			t.Logf("log of weir:\n%s", g.Log)
 		}
 	})
-	await.That(t, time.Minute, "answering at its socket", func() bool {
+	await.That(t, 2*time.Minute, "answering at its socket", func() bool {
 		_, err := g.Run("status", "-o", "json")
 		return err == nil
 	})
@@ -140,8 +152,8 @@ func (g *Gateway) Terminate() int {
 	g.Signal(syscall.SIGTERM)
 	select {
 	case <-g.exited:
-	case <-time.After(40 * time.Second):
-		g.t.Error("weir did not stop within 40 s of SIGTERM")
+	case <-time.After(time.Minute):
+		g.t.Error("weir did not stop within a minute of SIGTERM")
 		_ = g.cmd.Process.Kill()
 		<-g.exited
 	}
