@@ -22,29 +22,38 @@ func TestLockHandedOver(t *testing.T) {
 	each(t, func(t *testing.T, v *lab.VHost) {
 		one, two := newBroker(t, config(v)), newBroker(t, config(v))
 
-		first, release := lock(t, one)
 		type owner struct {
 			held    context.Context
 			release func()
 		}
-		second := make(chan owner, 1)
-		go func() {
-			held, release := lock(t, two)
-			if first.Err() == nil {
-				t.Error("two own the lock")
+		var next owner
+		for try := 1; ; try++ {
+			first, release := lock(t, one)
+			second := make(chan owner, 1)
+			go func() {
+				held, release := lock(t, two)
+				if first.Err() == nil {
+					t.Error("two own the lock")
+				}
+				second <- owner{held, release}
+			}()
+			select {
+			case <-second:
+				t.Fatal("two own the lock")
+			case <-time.After(lease / 2): // as long as several pings
 			}
-			second <- owner{held, release}
-		}()
-		select {
-		case <-second:
-			t.Fatal("two own the lock")
-		case <-time.After(lease / 2): // as long as several pings
-		}
-		begin := time.Now()
-		release()
-		next := await(t, "the next owner", second)
-		if took := time.Since(begin); took >= lease { // as after an owner that left no word
-			t.Errorf("handed over after %v", took)
+			begin := time.Now()
+			release()
+			next = await(t, "the next owner", second)
+			took := time.Since(begin)
+			if took < lease {
+				break
+			}
+			if try == 5 { // a busy machine makes one of them late, and not all, as owners would that leave no word
+				t.Errorf("handed over after %v", took)
+				break
+			}
+			next.release()
 		}
 		check(t, next.held.Err())
 
@@ -55,7 +64,7 @@ func TestLockHandedOver(t *testing.T) {
 			third <- time.Now()
 			release()
 		}()
-		begin = time.Now()
+		begin := time.Now()
 		v.CloseConnections() // of all: the one that waits has to try again
 		await(t, "the end of what was cut off", next.held.Done())
 		next.release()
