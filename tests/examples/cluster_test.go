@@ -10,7 +10,7 @@ import (
 )
 
 // The files of a cluster behind HAProxy can be used as they are: HAProxy takes its own without a warning, with nothing in the
-// environment but the nodes, and weir takes the other. tests/chaos runs both against real clusters.
+// environment but the nodes, and weir takes the other. tests/chaos runs HAProxy with it before real clusters.
 func TestCluster(t *testing.T) {
 	unset := func(string) (string, bool) { return "", false }
 	if _, warnings, err := configs.Load(filepath.Join(folder, "cluster", "weir.yaml"), unset); err != nil || len(warnings) > 0 {
