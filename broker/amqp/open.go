@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -36,6 +37,16 @@ func (b *Broker) OpenSource(ctx context.Context, at broker.Address, o broker.Sou
 }
 
 func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.SourceOptions) (broker.Source, error) {
+	s, err := b.openAs(ctx, at, o, true)
+	if errors.Is(err, errNotClassic) {
+		return b.openAs(ctx, at, o, false)
+	}
+	return s, err
+}
+
+// openAs opens a source. A queue of which nobody can tell what it is, is a classic one if guess says so: errNotClassic if RabbitMQ 3
+// disagrees.
+func (b *Broker) openAs(ctx context.Context, at broker.Address, o broker.SourceOptions, guess bool) (broker.Source, error) {
 	args, err := toTable(o.ConsumerArgs)
 	if err != nil {
 		return nil, fmt.Errorf("consumer arguments: %w: %w", broker.ErrUnsupported, err)
@@ -61,7 +72,7 @@ func (b *Broker) openSource(ctx context.Context, at broker.Address, o broker.Sou
 	if s.stream = kind.stream; s.stream {
 		return b.openStream(ctx, s, o)
 	}
-	if kind.classic() && conn.rabbitMQ() == 3 {
+	if s.guessed = guess && !kind.known; conn.rabbitMQ() == 3 && (s.guessed || kind.classic()) {
 		s.args = cancelledOnFailover(s.args)
 	}
 	if kind.single {
@@ -106,6 +117,9 @@ func (b *Broker) nature(ctx context.Context, queue string, o broker.SourceOption
 }
 
 func (n nature) classic() bool { return n.known && !n.stream && !n.quorum }
+
+// errNotClassic: a consumer with an argument for classic queues was refused.
+var errNotClassic = errors.New("no classic queue")
 
 // cancelledOnFailover are the arguments of a consumer that ends when another mirror of its queue becomes the leader. RabbitMQ 3
 // would go on by itself, on the same channel: with new deliveries of what is held here, whose acks would mean other messages

@@ -27,6 +27,8 @@ type source struct {
 	stream bool   // the queue is one
 	args   amqp091.Table
 
+	guessed bool // that the queue is a classic one
+
 	cancelled <-chan string         // consumers that the broker has cancelled
 	closed    <-chan *amqp091.Error // why the channel closed
 
@@ -75,6 +77,9 @@ func (s *source) consume(window int) (follower, error) {
 	deliveries, err := s.ch.Consume(s.queue, tag, false, false, false, false, s.args)
 	if err != nil {
 		s.broker.consumers.remove(s.queue, tag)
+		if s.guessed && code(err) == amqp091.PreconditionFailed {
+			return follower{}, errNotClassic
+		}
 		return follower{}, s.conn.explain(err)
 	}
 	return follower{tag, deliveries, window}, nil
