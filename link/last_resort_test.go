@@ -21,7 +21,7 @@ func TestLastResortPause(t *testing.T) {
 		r.start()
 		s := r.reaches(time.Minute, link.Paused)
 		r.contains("the reason", s.Reason, answer.Error())
-		r.contains("the reason", s.Reason, "3 times")
+		r.contains("the reason", s.Reason, "attempts: 3")
 		r.during(time.Hour, "it stays paused", func() bool { return r.state() == link.Paused })
 		if n := r.unacked(); n != 0 {
 			r.Errorf("%d messages are held by a paused link", n)

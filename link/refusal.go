@@ -109,7 +109,7 @@ func (s *session) resort(e *entry, r Recourse) error {
 		s.board.deadLettered.Add(1)
 		outcome = DeadLettered
 	default:
-		return &pausedError{fmt.Sprintf("message %q to exchange %q, routing key %q: %v, %d times",
+		return &pausedError{fmt.Sprintf("message %q to exchange %q, routing key %q: %v (attempts: %d)",
 			e.m.Properties.MessageID, e.m.Exchange, e.m.RoutingKey, e.trouble.err, e.trouble.attempts)}
 	}
 	return s.pump.release(e, how, outcome)

@@ -82,6 +82,8 @@ func refusal(err error, w *wire, said amqp091.Table) error {
 		return fmt.Errorf("%w: %s", broker.ErrDenied, words(err))
 	case errors.Is(err, amqp091.ErrSASL):
 		return fmt.Errorf("%w: the broker does not offer this auth-mechanism", broker.ErrDenied)
+	case said == nil && w.wantsTLS():
+		return errTLS
 	case said == nil && (gone || errors.Is(w.failure(), syscall.ECONNRESET)): // a load balancer takes connections also while it has no node
 		return errNobody
 	case errors.Is(err, amqp091.ErrCredentials) && gone && !wouldTell:
@@ -92,6 +94,8 @@ func refusal(err error, w *wire, said amqp091.Table) error {
 		return errors.New(words(err))
 	}
 }
+
+var errTLS = errors.New("the port is for TLS: let the URI begin with amqps://")
 
 var errNobody = errors.New("closed before the broker said anything: a load balancer without a node, or a node that starts or stops")
 

@@ -107,6 +107,17 @@ func TestRotatedPassword(t *testing.T) {
 	}
 }
 
+// Ensure a URI without TLS for a port with TLS says what is wrong with it.
+func TestPortForTLS(t *testing.T) {
+	each(t, func(t *testing.T, v *lab.VHost) {
+		conf := config(v)
+		conf.URIs = []string{fmt.Sprintf("amqp://127.0.0.1:%d", v.Broker.Nodes[0].AMQPS)}
+		if _, err := newBroker(t, conf).Identity(within(t)); err == nil || !strings.Contains(err.Error(), "begin with amqps://") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // Ensure a node that is down, or does not answer, is passed over.
 func TestNextNode(t *testing.T) {
 	t.Parallel()

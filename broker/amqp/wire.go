@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,8 @@ type wire struct {
 	conn net.Conn
 	node string // where it leads, host and port, as a URI names it
 	in   *bufio.Reader
+
+	first atomic.Uint32 // the first byte that was read, plus one
 
 	stalls stalls // of who reads
 
@@ -124,6 +127,12 @@ func (w *wire) failure() error {
 	return w.cause
 }
 
+// wantsTLS tells whether the other side has answered with an alert of TLS (RFC 8446, section 5.1).
+func (w *wire) wantsTLS() bool {
+	const alert = 21
+	return w.first.Load() == alert+1
+}
+
 // Close sends what has been written, for flushTimeout at most, and closes the socket.
 func (w *wire) Close() error {
 	w.mu.Lock()
@@ -203,6 +212,9 @@ func (r reading) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.conn.Read(p)
+	if n > 0 && r.first.Load() == 0 {
+		r.first.Store(uint32(p[0]) + 1)
+	}
 	if err != nil {
 		r.mu.Lock()
 		if r.cause == nil && !r.closed {
