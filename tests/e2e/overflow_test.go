@@ -32,8 +32,8 @@ const mostOpenings = 1 + (orderCount-10_000)/(10_000-2_000)
 // decisionsShown is how many of the last decisions status shows.
 const decisionsShown = 10
 
-// Ensure that the excess of an overrun region is consumed in another one: every order once, in order on each path, with
-// one opening and one shutting that log and status tell of. Then again while a node of each cluster dies: every order at
+// Ensure that the excess of an overrun region is consumed in another one: every order once, in order on each path; that it opens
+// and shuts as often as the thresholds allow at most, and that log and status tell of each. Then again while a node of each cluster dies: every order at
 // least once.
 func TestOverflowBetweenRabbitMQClusters(t *testing.T) {
 	eu, us := startPair(t)
