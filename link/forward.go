@@ -79,9 +79,8 @@ func (r *round) send(e entry) error {
 	}
 	if r.limiter != nil {
 		r.throttled.Store(true)
-		err := r.limiter.Wait(r.flow)
-		r.throttled.Store(false)
-		if err != nil {
+		defer r.throttled.Store(false) // once it shows in the flight
+		if err := r.limiter.Wait(r.flow); err != nil {
 			return context.Cause(r.flow)
 		}
 		e.sent = time.Now()

@@ -68,7 +68,7 @@ type round struct {
 	unsent    []entry      // not sent when flow ended
 	parked    []entry      // nowhere to go
 	stranded  atomic.Int64 // how many
-	throttled atomic.Bool  // forward waits for the rate limit
+	throttled atomic.Bool  // forward sends a message that the rate limit holds up
 	blocked   atomic.Value // string: why forward waits for the broker, empty if it does not
 
 	// settle's own

@@ -42,6 +42,7 @@ func (s *session) watch(ctx context.Context, r *round) {
 		case <-tick.C:
 		}
 		now := time.Now()
+		throttled := r.throttled.Load() // before the rest, where what is sent meanwhile shows
 		n, latency, size := r.meter.take()
 		oldest, inFlight := r.flight.front()
 		blocked := s.blocked(r)
@@ -53,7 +54,7 @@ func (s *session) watch(ctx context.Context, r *round) {
 			_ = s.sink.Close()
 		}
 		s.countExpired()
-		s.describe(r, blocked, n > 0, inFlight)
+		s.describe(r, blocked, n > 0 || throttled, inFlight)
 		if r.stranded.Load() > 0 && now.Sub(began) >= s.spec.NowhereDelay {
 			r.halt(errTryHeld)
 			return
@@ -96,7 +97,7 @@ func (s *session) describe(r *round, blocked string, moved, inFlight bool) {
 		s.say(Blocked, "destination: "+blocked)
 	case r.retry && s.board.current() != Blocked:
 		// awaitRetry has said it.
-	case moved, inFlight && s.board.current() != Holding, r.throttled.Load():
+	case moved, inFlight && s.board.current() != Holding:
 		s.say(Running, "")
 	case r.stranded.Load() > 0:
 		s.say(Holding, s.nowhere())
