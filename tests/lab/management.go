@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// errNotFound is the management API's 404.
-var errNotFound = errors.New("not found")
+var (
+	errNotFound = errors.New("not found")           // 404
+	errFailed   = errors.New("it failed to answer") // 500 and more, as for a federation link of RabbitMQ's own that just starts
+)
 
 // request calls the management API as administrator, on the first node that answers. The path comes after /api/ and is
 // escaped; in and out are JSON and may be nil.
@@ -58,6 +60,8 @@ func decode(reply *http.Response, out any) error {
 	switch {
 	case reply.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%s: %w", call, errNotFound)
+	case reply.StatusCode >= http.StatusInternalServerError:
+		return fmt.Errorf("%s: %w: %s: %s", call, errFailed, reply.Status, body)
 	case reply.StatusCode >= http.StatusBadRequest:
 		return fmt.Errorf("%s: %s: %s", call, reply.Status, body)
 	case out == nil:
